@@ -1,0 +1,124 @@
+"""Many-to-one: features of a clip's frames, in order -> a label, and how it came about, frame by frame.
+
+The network is small: each frame's features (what is there, and what moves) are projected to x_t, one recurrent cell
+reads the x_t in order, and a linear layer turns the state after *every* frame into a probability for each label. It
+was trained to answer at every frame, not only at the last, so each ActionStep stands by itself.
+
+Shapes: B clips, T time steps, D features of one picture, P size of x_t, H hidden size, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.checkpoint import WEIGHTS, Card, load_checkpoint
+from pipeline.encoder import FrameFeatures
+from pipeline.recurrent import CELLS, State
+
+
+@dataclass(frozen=True)
+class ActionStep:
+    """What the network says after one more frame.
+
+    ``probabilities`` is (L,) float32, calibrated, summing to 1; ``hidden`` is the state h_t (H,) in -1..1.
+    """
+
+    index: int
+    time: float  # seconds
+    probabilities: np.ndarray
+    hidden: np.ndarray
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to a whole clip: its labels by falling probability, and whether the best one may be said aloud."""
+
+    ranked: tuple[tuple[str, float], ...]  # every label with its probability
+    sure: bool
+    decided_at: int  # index of the step from which the leading label no longer changes
+
+    @property
+    def label(self) -> str:
+        return self.ranked[0][0]
+
+    @property
+    def probability(self) -> float:
+        return self.ranked[0][1]
+
+
+class ActionNetwork(nn.Module):
+    """features -> x_t -> cell -> logits, at every step. Features are standardised with the training set's moments."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, cell: str, features: int, projected: int, hidden: int, labels: int, dropout: float = 0.0):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2 * features))
+        self.register_buffer("std", torch.ones(2 * features))
+        self.project = nn.Linear(2 * features + 1, projected)
+        self.cell = CELLS[cell](projected, hidden)
+        self.readout = nn.Linear(hidden, labels)
+        self.dropout = nn.Dropout(dropout)
+
+    def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
+        """x_t: (..., D) what is there, (..., D) what moves, (...) whether the latter is known -> (..., P)."""
+        known = moving.unsqueeze(-1).to(frames.dtype)
+        standard = (torch.cat([frames, motion], -1) - self.mean) / self.std
+        there, moves = standard.chunk(2, -1)
+        return torch.relu(self.project(self.dropout(torch.cat([there, moves * known, known], -1))))
+
+    def forward(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
+        """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
+        hidden, _ = self.cell.scan(self.inputs(frames, motion, moving))
+        return self.readout(self.dropout(hidden))
+
+
+class ActionModel:
+    """A trained network with its card: labels, temperature and the threshold of "not sure"."""
+
+    def __init__(self, network: ActionNetwork, card: Card) -> None:
+        self.network = network.eval()
+        self.card = card
+        self.labels: list[str] = card["labels"]
+        self.temperature: float = card["temperature"]
+        self.threshold: float = card["threshold"]
+
+    @torch.inference_mode()
+    def read(self, features: Iterable[FrameFeatures]) -> Iterator[ActionStep]:
+        """Read frames as they come; one ActionStep after each, at constant cost."""
+        state: State = self.network.cell.initial_state()
+        for frame in features:
+            here = torch.from_numpy(frame.features)[None]
+            moves = torch.zeros_like(here) if frame.motion is None else torch.from_numpy(frame.motion)[None]
+            x = self.network.inputs(here, moves, torch.tensor([frame.motion is not None]))
+            state = self.network.cell.step(x, state)
+            logits = self.network.readout(state.h)[0] / self.temperature
+            yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
+
+    def verdict(self, steps: Sequence[ActionStep]) -> Verdict:
+        """The last step's answer, and since when it stands. Needs at least one step."""
+        last = steps[-1].probabilities
+        order = np.argsort(-last, kind="stable")
+        leaders = [int(step.probabilities.argmax()) for step in steps]
+        decided = len(steps) - 1
+        while decided > 0 and leaders[decided - 1] == leaders[-1]:
+            decided -= 1
+        ranked = tuple((self.labels[k], float(last[k])) for k in order)
+        return Verdict(ranked, bool(last[order[0]] >= self.threshold), decided)
+
+
+def load_action(cell: str, weights: Path = WEIGHTS) -> ActionModel:
+    """The shipped recogniser with one of the CELLS. Raises KeyError for another name, CheckpointError for damage."""
+    if cell not in CELLS:
+        raise KeyError(f"No cell is called {cell!r}; there are {', '.join(CELLS)}.")
+    tensors, card = load_checkpoint(weights / f"action-{cell}")
+    network = ActionNetwork(cell, card["features"], card["projected"], card["hidden"], len(card["labels"]))
+    network.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)
+    return ActionModel(network, card)

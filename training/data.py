@@ -1,0 +1,102 @@
+"""The training data as one list of items, and the split that holds whole groups out.
+
+A *group* is a source video, a person or a place (../shared/data/README.md); one group never appears on both sides
+of a split. The validation split here is made once, by a hash of the group's name, so that it cannot drift.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+HELD_OUT = 0.15  # of the groups of every source that has several
+HELD_OUT_UCF = frozenset({"g10", "g15", "g20"})  # of g08..g25: the groups' numbers, for every class alike
+ONE_GROUP = frozenset({"football"})  # nothing can be held out of a single group
+WORDS = 600  # the commonest caption words, the encoder's second task
+STOP_WORDS = frozenset(
+    "a an the of in on at to and is are with for from by it its his her their there this that as into up down out "
+    "who which while has have be being some two one he she they them him i s or off over near next through".split()
+)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip, photo or list of frames; ``label`` is None where only captions are known."""
+
+    source: str
+    group: str
+    label: str | None
+    paths: tuple[Path, ...]  # one video or photo, or several images in time order
+    captions: tuple[str, ...] = field(default=(), repr=False)
+    held_out: bool = False
+
+    @property
+    def is_video(self) -> bool:
+        return self.paths[0].suffix == ".mp4"
+
+
+def is_held_out(source: str, group: str) -> bool:
+    """Whether this group belongs to validation: by its number for ucf101, else by a hash of its name."""
+    if source in ONE_GROUP:
+        return False
+    if source == "ucf101":
+        return group.rsplit("-", 1)[-1] in HELD_OUT_UCF
+    digest = hashlib.sha256(f"{source}/{group}".encode()).digest()
+    return digest[0] / 256 < HELD_OUT
+
+
+def load_labels(root: Path = DATA) -> list[str]:
+    return json.loads((root / "actions" / "labels.json").read_text())
+
+
+def load_items(root: Path = DATA) -> list[Item]:
+    """Every action item, then the MSR-VTT videos and Flickr8k photos that only have captions.
+
+    The official validation videos of MSR-VTT are held out, beside our own share of the training groups;
+    Flickr8k's validation photos are left out altogether (the captioner is judged on them).
+    """
+    videos = {
+        v["video"]: (v, split) for split in ("train", "val") for v in json.loads(_text(root, f"msrvtt/{split}.json"))
+    }
+    items, labelled = [], set()
+    for split in ("train", "val"):
+        for entry in json.loads(_text(root, f"actions/{split}.json")):
+            source, group = entry["source"], entry["group"]
+            names = [entry["clip"]] if "clip" in entry else entry["frames"]
+            paths = tuple((root / "actions" / name).resolve() for name in names)
+            captions = tuple(videos[group][0]["captions"]) if source == "msrvtt" else ()
+            held = split == "val" or is_held_out(source, group)
+            items.append(Item(source, group, entry["label"], paths, captions, held))
+            labelled.add(group)
+    for name, (video, split) in videos.items():
+        if name not in labelled and split == "train":
+            paths = tuple(root / "msrvtt" / frame for frame in video["frames"])
+            items.append(Item("msrvtt", name, None, paths, tuple(video["captions"]), is_held_out("msrvtt", name)))
+    for photo in json.loads(_text(root, "flickr8k/train.json")):
+        path = root / "flickr8k" / "images" / Path(photo["image"]).name
+        items.append(Item("flickr8k", path.stem, None, (path,), tuple(photo["captions"])))
+    return items
+
+
+def common_words(items: list[Item], count: int = WORDS) -> list[str]:
+    """The ``count`` words found in the captions of the most training items, without stop words."""
+    found: Counter[str] = Counter()
+    for item in items:
+        if not item.held_out:
+            found.update(caption_words(item))
+    return [word for word, _ in found.most_common(count)]
+
+
+def caption_words(item: Item) -> dict[str, float]:
+    """Each word of an item's captions -> the share of its captions that use it."""
+    counts = Counter(w for c in item.captions for w in set(re.findall(r"[a-z]+", c.lower())) - STOP_WORDS)
+    return {word: n / len(item.captions) for word, n in counts.items()}
+
+
+def _text(root: Path, name: str) -> str:
+    return (root / name).read_text()

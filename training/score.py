@@ -1,0 +1,137 @@
+"""Measure the shipped recogniser on held-out groups, from the files themselves, through the path that users take.
+
+    python -m training.score action [--cell lstm gru rnn] [--write]
+
+Prints, for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15 bins), accuracy after
+10, 25, 50 and 100 % of the frames (clips of four frames and more), and how many answers the threshold of "not sure"
+lets through and how many of those are right. With --write the figures also enter the cards in weights/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+
+from pipeline.action import load_action
+from pipeline.checkpoint import WEIGHTS
+from pipeline.encoder import FrameFeatures, load_encoder
+from pipeline.media import Clip, Frame, read_clip
+from pipeline.recurrent import CELLS
+from training.data import Item, load_items, load_labels
+
+SHARES = (0.10, 0.25, 0.50, 1.00)  # of a clip's frames
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a network said of one held-out item: the true label, and the probabilities after every frame, (T, L)."""
+
+    source: str
+    label: int
+    probabilities: np.ndarray
+
+
+def report(readings: list[Reading], threshold: float) -> dict[str, Any]:
+    """The figures of a cell's card."""
+    last = torch.from_numpy(np.stack([r.probabilities[-1] for r in readings]))
+    labels = torch.tensor([r.label for r in readings])
+    best, right = last.max(1).values, last.argmax(1) == labels
+    sure = best >= threshold
+    by_source: dict[str, list[int]] = defaultdict(list)
+    for k, reading in enumerate(readings):
+        by_source[reading.source].append(k)
+    clips = [r for r in readings if len(r.probabilities) >= 4]
+    return {
+        "by_source": {name: accuracy(last[rows], labels[rows]) for name, rows in sorted(by_source.items())},
+        "all": accuracy(last, labels),
+        "expected_calibration_error": _round(
+            multiclass_calibration_error(last, labels, last.shape[1], n_bins=BINS, norm="l1")
+        ),
+        "accuracy_after_share_of_frames": {
+            f"{share:.0%}": _round(np.mean([_after(r, share).argmax() == r.label for r in clips])) for share in SHARES
+        },
+        "sure": {"share": _round(sure.float().mean()), "right": _round(right[sure].float().mean())},
+    }
+
+
+def accuracy(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
+    """(N, L) and (N,) -> how many, and the share whose label is first, or among the first five."""
+    classes = probabilities.shape[1]
+    top1, top5 = (multiclass_accuracy(probabilities, labels, classes, average="micro", top_k=k) for k in (1, 5))
+    return {"clips": len(labels), "top1": _round(top1), "top5": _round(top5)}
+
+
+def _after(reading: Reading, share: float) -> np.ndarray:
+    return reading.probabilities[ceil(share * len(reading.probabilities)) - 1]
+
+
+def _round(value: Any) -> float:
+    return round(float(value), 3)
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The figures as lines to read."""
+    rows = {**figures["by_source"], "all": figures["all"]}
+    lines = [
+        f"  {name:10} {r['clips']:5} clips  top-1 {r['top1']:.3f}  top-5 {r['top5']:.3f}" for name, r in rows.items()
+    ]
+    shares = "  ".join(f"{share} {value:.3f}" for share, value in figures["accuracy_after_share_of_frames"].items())
+    sure = figures["sure"]
+    return "\n".join(
+        [
+            *lines,
+            f"  calibration error {figures['expected_calibration_error']:.3f}",
+            f"  accuracy after {shares} of the frames",
+            f"  sure of {sure['share']:.0%}, right in {sure['right']:.0%} of those",
+        ]
+    )
+
+
+def read_item(item: Item) -> Clip:
+    """An item as a user would hand it over: a video, a photo, or a folder with just these images."""
+    if len(item.paths) == 1:
+        return read_clip(item.paths[0])
+    images = [read_clip(path).frames[0].image for path in item.paths]
+    frames = tuple(Frame(k, float(k), image) for k, image in enumerate(images))
+    return Clip("folder", frames, len(frames) - 1.0, images[0].shape[1], images[0].shape[0])
+
+
+def score_action(cells: list[str], write: bool) -> None:
+    encoder, labels = load_encoder(), load_labels()
+    items = [item for item in load_items() if item.held_out and item.label]
+    encoded: list[list[FrameFeatures]] = [list(encoder.encode_frames(read_item(item).frames)) for item in items]
+    for cell in cells:
+        model = load_action(cell)
+        readings = [
+            Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.read(features)]))
+            for item, features in zip(items, encoded, strict=True)
+        ]
+        figures = report(readings, model.threshold)
+        print(f"{cell}\n{table(figures)}", flush=True)
+        if write:
+            path = WEIGHTS / f"action-{cell}.json"
+            card = {**model.card, "held_out": {"command": "python -m training.score action", **figures}}
+            path.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    tasks = parser.add_subparsers(dest="task", required=True)
+    action = tasks.add_parser("action")
+    action.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
+    action.add_argument("--write", action="store_true", help="write the figures into the cards")
+    args = parser.parse_args()
+    score_action(args.cell, args.write)
+
+
+if __name__ == "__main__":
+    main()
