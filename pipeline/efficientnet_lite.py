@@ -47,16 +47,18 @@ STAGES = (
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution padded as TensorFlow's SAME does: with stride 2, the odd pixel goes right and below."""
+    """Convolution padded as TensorFlow's SAME does it for even sizes: with stride 2, one pixel more right and below."""
+
+    def __init__(self, width_in: int, width_out: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
+        super().__init__(width_in, width_out, kernel, stride, groups=groups, bias=False)
+        total = kernel - stride  # of padding, so that an even size shrinks exactly by the stride
+        self.pads = (total // 2, total - total // 2) * 2
 
     def forward(self, x: Tensor) -> Tensor:
-        pads: list[int] = []
-        for size, k, s in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            total = max((-(-int(size) // s) - 1) * s + k - int(size), 0)
-            pads += [total // 2, total - total // 2]
-        if pads[0] == pads[1] and pads[2] == pads[3]:
-            return F.conv2d(x, self.weight, self.bias, self.stride, (pads[2], pads[0]), 1, self.groups)
-        return F.conv2d(F.pad(x, pads), self.weight, self.bias, self.stride, 0, 1, self.groups)
+        before, after = self.pads[:2]
+        if before == after:
+            return F.conv2d(x, self.weight, None, self.stride, before, 1, self.groups)
+        return F.conv2d(F.pad(x, self.pads), self.weight, None, self.stride, 0, 1, self.groups)
 
 
 def batch_norm(width: int) -> nn.BatchNorm2d:
@@ -72,11 +74,11 @@ class InvertedBottleneck(nn.Module):
         self.expands = expand != 1
         self.adds_input = stride == 1 and width_in == width_out
         if self.expands:
-            self.expand_conv = SameConv2d(width_in, wide, 1, bias=False)
+            self.expand_conv = SameConv2d(width_in, wide, 1)
             self.bn0 = batch_norm(wide)
-        self.depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        self.depthwise_conv = SameConv2d(wide, wide, kernel, stride, groups=wide)
         self.bn1 = batch_norm(wide)
-        self.project_conv = SameConv2d(wide, width_out, 1, bias=False)
+        self.project_conv = SameConv2d(wide, width_out, 1)
         self.bn2 = batch_norm(width_out)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,10 +110,10 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv_stem = SameConv2d(3, 32, 3, 2, bias=False)
+        self.conv_stem = SameConv2d(3, 32, 3, 2)
         self.bn0 = batch_norm(32)
         self.blocks = make_blocks()
-        self.conv_head = SameConv2d(320, FEATURE_SIZE, 1, bias=False)
+        self.conv_head = SameConv2d(320, FEATURE_SIZE, 1)
         self.bn1 = batch_norm(FEATURE_SIZE)
         self.fc = nn.Linear(FEATURE_SIZE, CLASSES)
 

@@ -62,41 +62,44 @@ class Clip:
     duration: float
     width: int  # of the file's pictures, upright, in pixels
     height: int
+    mime: str | None = None  # of a video that today's browsers play as it is, else None
 
 
-def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS) -> Clip:
+def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
     """Read a video, a photo or a folder of images (in name order) as a clip of at most ``max_steps`` frames.
 
-    Raises MediaError if it holds no picture that can be read.
+    ``name`` is what error messages call the file, if not by its own name. Raises MediaError if it holds no picture
+    that can be read.
     """
     path = Path(path)
+    name = name or path.name or str(path)
     try:
         if path.is_dir():
-            return _read_folder(path, max_steps)
+            return _read_folder(path, name, max_steps)
         if not path.exists():
-            raise MediaError(f"{path.name}: there is no such file.")
+            raise MediaError(f"{name}: there is no such file.")
         if not path.is_file():
-            raise MediaError(f"{path.name} is neither a file nor a folder.")
+            raise MediaError(f"{name} is neither a file nor a folder.")
         if path.stat().st_size == 0:
-            raise MediaError(f"{path.name} is empty.")
-        return _read_photo(path) or _read_video(path, max_steps)
+            raise MediaError(f"{name} is empty.")
+        return _read_photo(path, name) or _read_video(path, name, max_steps)
     except OSError as error:
-        raise MediaError(f"{path.name} could not be opened: {error.strerror or 'input/output error'}.") from error
+        raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
 
 
 # ── Photos ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_photo(path: Path) -> Clip | None:
+def _read_photo(path: Path, name: str) -> Clip | None:
     """A clip of one frame, or None if the content (never the name) is not that of a photo."""
-    opened = _open_photo(path)
+    opened = _open_photo(path, name)
     if opened is None:
         return None
     image, (width, height) = opened
     return Clip("photo", (Frame(0, 0.0, image),), 0.0, width, height)
 
 
-def _open_photo(path: Path) -> tuple[np.ndarray, tuple[int, int]] | None:
+def _open_photo(path: Path, name: str) -> tuple[np.ndarray, tuple[int, int]] | None:
     try:
         with warnings.catch_warnings():
             # Our own limit comes next, with a better sentence; Pillow's warning at half its limit is not one.
@@ -105,60 +108,70 @@ def _open_photo(path: Path) -> tuple[np.ndarray, tuple[int, int]] | None:
     except UnidentifiedImageError:
         return None
     except Image.DecompressionBombError as error:
-        raise MediaError(f"{path.name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
+        raise MediaError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
     with photo:
-        _check_pixels(path, *photo.size)
+        _check_pixels(name, *photo.size)
         size = photo.size
         try:
             photo.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEGs decode straight to a smaller size
             upright = ImageOps.exif_transpose(photo)
             image = np.asarray(upright.convert("RGB"))
         except (OSError, ValueError, SyntaxError, EOFError) as error:
-            raise MediaError(f"{path.name} is a damaged photo: it ends or breaks off early.") from error
+            raise MediaError(f"{name} is a damaged photo: it ends or breaks off early.") from error
     if (upright.width > upright.height) != (size[0] > size[1]):
         size = size[::-1]
     return _bounded(image), size
 
 
-def _read_folder(path: Path, max_steps: int) -> Clip:
-    names = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
-    if not names:
-        raise MediaError(f"{path.name or path} holds no images ({', '.join(sorted(PHOTO_SUFFIXES))}).")
-    chosen = np.unique(np.linspace(0, len(names) - 1, min(max_steps, len(names))).round().astype(int))
+def _read_folder(path: Path, name: str, max_steps: int) -> Clip:
+    files = sorted(p for p in path.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+    if not files:
+        raise MediaError(f"{name} holds no images ({', '.join(sorted(PHOTO_SUFFIXES))}).")
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(max_steps, len(files))).round().astype(int))
     frames, size = [], (0, 0)
     for index, k in enumerate(chosen):
-        opened = _open_photo(names[k])
+        opened = _open_photo(files[k], f"{name}/{files[k].name}")
         if opened is None:
-            raise MediaError(f"{path.name}/{names[k].name} is not an image that can be read.")
+            raise MediaError(f"{name}/{files[k].name} is not an image that can be read.")
         image, size = opened
         frames.append(Frame(index, float(k) * FOLDER_STEP, image))
-    return Clip("folder", tuple(frames), (len(names) - 1) * FOLDER_STEP, *size)
+    return Clip("folder", tuple(frames), (len(files) - 1) * FOLDER_STEP, *size)
 
 
 # ── Videos ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _read_video(path: Path, max_steps: int) -> Clip:
+def _read_video(path: Path, name: str, max_steps: int) -> Clip:
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
             raise MediaError(
-                f"{path.name} could not be read as a video or a photo: it is damaged, holds no picture, "
+                f"{name} could not be read as a video or a photo: it is damaged, holds no picture, "
                 "or is of a kind this app does not know."
             )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # pictures, width and height then come upright
         width, height = (int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
-        _check_pixels(path, width, height)
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        _check_pixels(name, width, height)
         frames, duration = _sample(capture, max_steps)
-        if int(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180:
-            width, height = height, width
+        mime = _browser_mime(path, int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little"))
     except cv2.error as error:
-        raise MediaError(f"{path.name} could not be decoded.") from error
+        raise MediaError(f"{name} could not be decoded.") from error
     finally:
         capture.release()
     if not frames:
-        raise MediaError(f"{path.name} holds no picture that can be decoded.")
-    return Clip("video", tuple(frames), duration, width, height)
+        raise MediaError(f"{name} holds no picture that can be decoded.")
+    return Clip("video", tuple(frames), duration, width, height, mime)
+
+
+def _browser_mime(path: Path, codec: bytes) -> str | None:
+    """Container (by its first bytes) and codec -> the MIME type to play it under, or None if browsers cannot."""
+    with path.open("rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp" and codec.lower() in (b"avc1", b"h264", b"av01"):
+        return "video/mp4"
+    if start[:4] == b"\x1aE\xdf\xa3" and codec.lower() in (b"vp80", b"vp90", b"av01"):
+        return "video/webm"
+    return None
 
 
 @dataclass
@@ -218,12 +231,12 @@ def _grab(capture: cv2.VideoCapture) -> Iterator[float]:
 # ── Both ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_pixels(path: Path, width: int, height: int) -> None:
+def _check_pixels(name: str, width: int, height: int) -> None:
     if width <= 0 or height <= 0:
-        raise MediaError(f"{path.name} holds no picture: its size is given as {width} x {height} pixels.")
+        raise MediaError(f"{name} holds no picture: its size is given as {width} x {height} pixels.")
     if width * height > MAX_PIXELS:
         raise MediaError(
-            f"{path.name} is too large to read: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} million."
+            f"{name} is too large to read: {width} x {height} pixels; the limit is {MAX_PIXELS // 10**6} million."
         )
 
 

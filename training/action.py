@@ -36,6 +36,7 @@ from training.score import Reading, report, table
 
 PROJECTED, HIDDEN = 256, 256
 DROPOUT = 0.4
+SMOOTHING = 0.1
 NO_MOTION_SHARE = 0.3  # of the draws of anything that has motion
 SURE_PRECISION = 0.8
 SOURCES = [
@@ -53,15 +54,27 @@ LIMITS = [
 ]
 
 
-@dataclass
-class Sequences:
-    """A padded batch: what is there and what moves (B, T, D), whether motion is known and a step is real (B, T)."""
+Draw = tuple[list[int], list[int]]  # rows of frames in the cache, and of their motion (-1: unknown)
 
-    frames: Tensor
-    motion: Tensor
-    moving: Tensor
-    real: Tensor
+
+@dataclass(frozen=True)
+class Sequences:
+    """B sequences laid end to end, N steps in all, so that nothing is spent on padding before the cell."""
+
+    frames: Tensor  # (N, D) what is there
+    motion: Tensor  # (N, D) what moves
+    moving: Tensor  # (N,) whether the latter is known
+    clip: Tensor  # (N,) which sequence a step belongs to
+    step: Tensor  # (N,) which step of it this is
     labels: Tensor  # (B,)
+
+
+def sequence_logits(network: ActionNetwork, batch: Sequences) -> Tensor:
+    """-> (N, L): what the network says after every step."""
+    x = network.inputs(batch.frames, batch.motion, batch.moving)
+    padded = x.new_zeros(len(batch.labels), int(batch.step.max()) + 1, x.shape[1])
+    hidden, _ = network.cell.scan(padded.index_put((batch.clip, batch.step), x))
+    return network.readout(network.dropout(hidden[batch.clip, batch.step]))
 
 
 class Draws:
@@ -80,12 +93,12 @@ class Draws:
             for row in cache.rows.get((n, still), ())
         }
 
-    def plain(self, number: int) -> tuple[list[int], list[int]]:
+    def plain(self, number: int) -> Draw:
         """Rows of an item's frames and of their motion (-1: none)."""
         rows = self.cache.rows[number, FRAME]
         return rows, [self.motion_row[r] for r in rows]
 
-    def random(self, number: int, rng: np.random.Generator) -> tuple[list[int], list[int]]:
+    def random(self, number: int, rng: np.random.Generator) -> Draw:
         rows = self.cache.rows[number, FRAME]
         if self.items[number].is_video:
             rows = self._stretch(rows, rng)
@@ -110,19 +123,21 @@ class Draws:
         part = rows[start : start + length : rng.choice([1, 1, 2, 3])]
         return [r for r in part if rng.random() > 0.1] or part
 
-    def batch(self, numbers: list[int], draws: list[tuple[list[int], list[int]]], rng=None) -> Sequences:
-        size = (len(draws), max(len(rows) for rows, _ in draws))
-        index, moves = np.zeros(size, int), np.full(size, -1)
-        real = np.zeros(size, bool)
-        mirror = np.zeros(size, int)
-        for b, (rows, motion) in enumerate(draws):
-            index[b, : len(rows)], moves[b, : len(rows)], real[b, : len(rows)] = rows, motion, True
-            if rng is not None:
-                mirror[b] = rng.random() < 0.5
-        frames = torch.from_numpy(self.features[mirror, index]).float()
-        motion = torch.from_numpy(self.features[mirror, np.maximum(moves, 0)]).float()
-        label = torch.tensor([self.label[n] for n in numbers])
-        return Sequences(frames, motion, torch.from_numpy(moves >= 0), torch.from_numpy(real), label)
+    def batch(self, numbers: list[int], draws: list[Draw], rng: np.random.Generator | None = None) -> Sequences:
+        """The features of these draws; with ``rng`` some of the sequences are mirrored."""
+        counts = [len(rows) for rows, _ in draws]
+        rows = np.concatenate([rows for rows, _ in draws])
+        moves = np.concatenate([motion for _, motion in draws])
+        mirror = np.zeros(len(draws), int) if rng is None else rng.integers(0, 2, len(draws))
+        mirror = np.repeat(mirror, counts)
+        return Sequences(
+            torch.from_numpy(self.features[mirror, rows]).float(),
+            torch.from_numpy(self.features[mirror, np.maximum(moves, 0)]).float(),
+            torch.from_numpy(moves >= 0),
+            torch.from_numpy(np.repeat(np.arange(len(draws)), counts)),
+            torch.from_numpy(np.concatenate([np.arange(n) for n in counts])),
+            torch.tensor([self.label[n] for n in numbers]),
+        )
 
 
 def standardise(network: ActionNetwork, draws: Draws) -> None:
@@ -134,13 +149,11 @@ def standardise(network: ActionNetwork, draws: Draws) -> None:
 
 
 def sequence_loss(logits: Tensor, batch: Sequences) -> Tensor:
-    """Cross-entropy at every real step; the steps of a clip share one vote, and its last step has another."""
-    count = batch.real.sum(1)
-    target = batch.labels[:, None].expand(batch.real.shape)
-    each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), label_smoothing=0.1, reduction="none")
-    each = each.view(batch.real.shape) * batch.real
-    last = each[torch.arange(len(each)), count - 1]
-    return (each.sum(1) / count + last).mean() / 2
+    """Cross-entropy at every step; the steps of a clip share one vote, and its last step has another."""
+    each = F.cross_entropy(logits, batch.labels[batch.clip], label_smoothing=SMOOTHING, reduction="none")
+    count = torch.bincount(batch.clip)
+    last = batch.step == count[batch.clip] - 1
+    return ((each / count[batch.clip]).sum() + each[last].sum()) / (2 * len(count))
 
 
 def fit(draws: Draws, cell: str, labels: int, args: argparse.Namespace) -> ActionNetwork:
@@ -158,7 +171,7 @@ def fit(draws: Draws, cell: str, labels: int, args: argparse.Namespace) -> Actio
         for start in range(0, len(order), args.batch):
             numbers = order[start : start + args.batch].tolist()
             batch = draws.batch(numbers, [draws.random(n, rng) for n in numbers], rng)
-            loss = sequence_loss(network(batch.frames, batch.motion, batch.moving), batch)
+            loss = sequence_loss(sequence_logits(network, batch), batch)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -181,8 +194,7 @@ def held_out_logits(network: ActionNetwork, draws: Draws, size: int = 64) -> lis
     for start in range(0, len(draws.held_out), size):
         numbers = draws.held_out[start : start + size]
         batch = draws.batch(numbers, [draws.plain(n) for n in numbers])
-        logits = network(batch.frames, batch.motion, batch.moving)
-        found += [each[real] for each, real in zip(logits, batch.real, strict=True)]
+        found += sequence_logits(network, batch).split(torch.bincount(batch.clip).tolist())
     return found
 
 

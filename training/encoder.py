@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from pipeline.checkpoint import save_checkpoint
 from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
 from training.data import Item, caption_words, common_words, load_items, load_labels
-from training.features import CROP, CROP_MOTION, FRAME, MOTION, FeatureCache
+from training.features import CROP, CROP_MOTION, FRAME, MAP_SHAPE, MOTION, FeatureCache
 
 STEPS_PER_VIDEO = 3  # frames and difference images of a video in one epoch
 CROP_SHARE = 0.5  # of still pictures that are seen as a random crop
@@ -150,14 +150,11 @@ def batch_loss(
 
 
 @torch.inference_mode()
-def all_features(
-    model: EfficientNetLite0, cache: FeatureCache, rows: np.ndarray, mirrored: bool = False, batch: int = 64
-) -> Tensor:
-    """The (tuned) network's features of cached pictures, (N, D) float32; on request of their mirrored maps."""
+def all_features(model: EfficientNetLite0, cache: FeatureCache, rows: np.ndarray, batch: int = 64) -> Tensor:
+    """The (tuned) network's features of cached pictures, (N, D) float32."""
     parts = []
     for start in range(0, len(rows), batch):
         maps = torch.from_numpy(cache.maps[rows[start : start + batch]]).float()
-        maps = maps.flip(3) if mirrored else maps
         parts.append(model.upper(maps.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
     return torch.cat(parts)
 
@@ -191,10 +188,22 @@ def held_out_accuracy(
     }
 
 
-def save_tuned_features(model: EfficientNetLite0, cache: FeatureCache, path: Path) -> None:
+def save_tuned_features(model: EfficientNetLite0, cache: FeatureCache, path: Path, batch: int = 32) -> None:
     """(2, N, D) float16: every cached picture, then every one mirrored, for the heads that are fitted next."""
-    rows = np.arange(len(cache.item))
-    np.save(path, np.stack([all_features(model, cache, rows, mirrored).half().numpy() for mirrored in (False, True)]))
+    import openvino as ov
+
+    class Upper(nn.Module):
+        def forward(self, maps: Tensor) -> Tensor:
+            return model.upper(maps.float()).mean((2, 3))
+
+    graph = ov.convert_model(Upper().eval(), example_input=torch.zeros(2, *MAP_SHAPE, dtype=torch.float16))
+    network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    features = np.zeros((2, len(cache.item), FEATURE_SIZE), np.float16)
+    for start in range(0, len(cache.item), batch):
+        maps = cache.maps[start : start + batch]
+        features[0, start : start + batch] = network(maps)[0]
+        features[1, start : start + batch] = network(np.ascontiguousarray(maps[..., ::-1]))[0]
+    np.save(path, features)
 
 
 def word_targets(items: list[Item], words: list[str]) -> Tensor:

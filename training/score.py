@@ -74,7 +74,7 @@ def _after(reading: Reading, share: float) -> np.ndarray:
     return reading.probabilities[ceil(share * len(reading.probabilities)) - 1]
 
 
-def _round(value: Any) -> float:
+def _round(value: float | torch.Tensor) -> float:
     return round(float(value), 3)
 
 

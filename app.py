@@ -1,0 +1,15 @@
+"""Unroll: watch a recurrent network read a video, frame by frame.  Run with: streamlit run app.py"""
+
+import streamlit as st
+
+from views import models, watch
+
+st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
+
+st.navigation(
+    [
+        st.Page(watch.page, title="Watch", icon=":material/play_circle:", url_path="watch", default=True),
+        st.Page(models.page, title="Models", icon=":material/fact_check:", url_path="models"),
+    ],
+    position="top",
+).run()

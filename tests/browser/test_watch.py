@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from pipeline.media import read_clip
+from tests.conftest import ISCC
+
+pytestmark = pytest.mark.browser
+
+LAST = "After all {} frames"
+
+
+def upload(page: Page, path) -> None:
+    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
+
+
+def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
+    clip = read_clip(ISCC / "video" / "demo.mp4")
+    upload(page, ISCC / "video" / "demo.mp4")
+    expect(page.locator(".unroll .label")).to_have_text("performing music")
+    expect(page.locator(".unroll .when")).to_have_text(LAST.format(len(clip.frames)))
+    expect(page.locator(".bars li")).to_have_count(5)
+    expect(page.locator(".film img")).to_have_count(len(clip.frames))
+    assert page.locator(".film img").evaluate_all("images => images.every(i => i.complete && i.naturalWidth > 50)")
+    lines = page.locator(".chart polyline")
+    expect(lines).to_have_count(6)
+    assert lines.evaluate_all("lines => lines.every(l => l.getBoundingClientRect().width > 300)")
+    assert page.locator(".state").evaluate(
+        "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size > 20"
+    )
+    expect(page.locator("video")).to_have_js_property("error", None)
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    assert not list(uploads.glob("unroll-*"))
+
+
+def test_the_cursor_moves_the_answer_without_a_rerun(page):
+    tracks = page.locator(".tracks")
+    steps = int(tracks.get_attribute("aria-valuemax"))
+    final = page.locator(".unroll .when").inner_text()
+    assert final == LAST.format(steps)
+    tracks.focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".unroll .when")).to_have_text(f"After frame 1 of {steps}, at 0.0 s")
+    page.keyboard.press("ArrowRight")
+    expect(tracks).to_have_attribute("aria-valuenow", "2")
+    box = tracks.bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 20)
+    expect(tracks).to_have_attribute("aria-valuenow", str(steps // 2 + 1))
+    assert page.locator("video").evaluate("v => v.currentTime") > 1
+    page.keyboard.press("End")
+    expect(page.locator(".unroll .when")).to_have_text(final)
+
+
+def test_playing_moves_the_cursor(page):
+    tracks = page.locator(".tracks")
+    page.get_by_role("button", name="Play", exact=True).click()
+    expect(tracks).not_to_have_attribute("aria-valuenow", tracks.get_attribute("aria-valuemax"))
+    expect(tracks).to_have_attribute("aria-valuenow", "3", timeout=15_000)
+    page.get_by_role("button", name="Pause", exact=True).click()
+
+
+def test_another_cell_reads_the_same_frames(page):
+    state = page.locator(".state")
+    before = state.evaluate("c => c.toDataURL()")
+    page.get_by_role("radio", name="RNN").or_(page.get_by_role("button", name="RNN")).first.click()
+    page.wait_for_function("before => document.querySelector('.state').toDataURL() !== before", arg=before)
+    expect(page.locator(".bars li")).to_have_count(5)
+
+
+def test_a_clip_that_browsers_cannot_play_is_shown_frame_by_frame(page):
+    upload(page, ISCC / "video" / "demo.avi")
+    expect(page.locator("img.stage")).to_be_visible()
+    first = page.locator("img.stage").get_attribute("src")
+    page.locator(".tracks").focus()
+    page.keyboard.press("Home")
+    expect(page.locator("img.stage")).not_to_have_attribute("src", first)
+
+
+def test_a_photo_is_one_step(page, cat):
+    upload(page, cat)
+    expect(page.locator(".unroll .when")).to_have_text("One photo, one step")
+    expect(page.locator("img.stage")).to_be_visible()
+    expect(page.locator(".tracks")).to_have_count(0)
+
+
+def test_a_bad_file_is_a_sentence_and_the_next_file_works(page, tmp_path, uploads, cat):
+    (tmp_path / "list.mp4").write_text("milk, eggs, flour")
+    upload(page, tmp_path / "list.mp4")
+    expect(page.locator("[data-testid=stAlert]")).to_contain_text("list.mp4 could not be read")
+    assert "Traceback" not in page.content()
+    page.get_by_role("button", name="Remove").or_(
+        page.locator("[data-testid=stFileUploaderDeleteBtn] button")
+    ).first.click()
+    upload(page, cat)
+    expect(page.locator(".unroll .when")).to_have_text("One photo, one step")
+    assert not list(uploads.glob("unroll-*"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_at_phone_width_nothing_is_cut_off(chromium, server, scheme):
+    page = chromium.new_context(viewport={"width": 400, "height": 850}, color_scheme=scheme).new_page()
+    page.goto(server)
+    page.locator(".bars li").first.wait_for(timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    for part in (".answer", ".bars", ".controls", ".caption"):
+        box = page.locator(part).first.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 400
+    page.context.close()

