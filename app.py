@@ -1,10 +1,13 @@
 """Unroll: watch a recurrent network read a video, frame by frame.  Run with: streamlit run app.py"""
 
+from pathlib import Path
+
 import streamlit as st
 
 from views import models, watch
 
 st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
+st.html(Path(__file__).with_name("views") / "page.css")
 
 st.navigation(
     [

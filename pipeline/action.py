@@ -1,10 +1,10 @@
 """Many-to-one: features of a clip's frames, in order -> a label, and how it came about, frame by frame.
 
-The network is small: each frame's features (what is there, and what moves) are projected to x_t, one recurrent cell
-reads the x_t in order, and a linear layer turns the state after *every* frame into a probability for each label. It
-was trained to answer at every frame, not only at the last, so each ActionStep stands by itself.
+The network is small: each frame's features (what is there, and what moves) become x_t, one recurrent cell reads the
+x_t in order, and a linear layer turns the state after *every* frame into a probability for each label. It was trained
+to answer at every frame, not only at the last, so each ActionStep stands by itself.
 
-Shapes: B clips, T time steps, D features of one picture, P size of x_t, H hidden size, L labels.
+Shapes: B clips, T time steps, D features of one picture, P size of their projection, H hidden size, L labels.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from pipeline.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.encoder import FrameFeatures
 from pipeline.recurrent import CELLS, State
+
+FEATURE_DROPOUT, DROPOUT = 0.8, 0.1  # in training only
 
 
 @dataclass(frozen=True)
@@ -53,31 +55,44 @@ class Verdict:
 
 
 class ActionNetwork(nn.Module):
-    """features -> x_t -> cell -> logits, at every step. Features are standardised with the training set's moments."""
+    """features -> x_t -> cell -> logits, at every step.
+
+    x_t is made of the evidence for each label in what is there, the same in what moves (two linear readings that were
+    trained with the encoder), whether motion is known, and a small projection of all features for what the labels'
+    evidence does not tell. Features are standardised for that projection with the training set's moments.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, cell: str, features: int, projected: int, hidden: int, labels: int, dropout: float = 0.0):
+    def __init__(self, cell: str, features: int, projected: int, hidden: int, labels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(2 * features))
         self.register_buffer("std", torch.ones(2 * features))
-        self.project = nn.Linear(2 * features + 1, projected)
-        self.cell = CELLS[cell](projected, hidden)
+        self.frame_evidence = nn.Linear(features, labels)
+        self.motion_evidence = nn.Linear(features, labels)
+        self.project = nn.Linear(2 * features, projected)
+        self.cell = CELLS[cell](2 * labels + 1 + projected, hidden)
         self.readout = nn.Linear(hidden, labels)
-        self.dropout = nn.Dropout(dropout)
+        self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
     def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
-        """x_t: (..., D) what is there, (..., D) what moves, (...) whether the latter is known -> (..., P)."""
+        """x_t: (..., D) what is there, (..., D) what moves, (...) whether the latter is known -> (..., 2 L + 1 + P)."""
         known = moving.unsqueeze(-1).to(frames.dtype)
-        standard = (torch.cat([frames, motion], -1) - self.mean) / self.std
-        there, moves = standard.chunk(2, -1)
-        return torch.relu(self.project(self.dropout(torch.cat([there, moves * known, known], -1))))
+        there, moves = evidence(self.frame_evidence(frames)), evidence(self.motion_evidence(motion)) * known
+        here, change = ((torch.cat([frames, motion], -1) - self.mean) / self.std).chunk(2, -1)
+        rest = torch.relu(self.project(self.feature_dropout(torch.cat([here, change * known], -1))))
+        return torch.cat([self.dropout(there), self.dropout(moves), known, rest], -1)
 
     def forward(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
         """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
         hidden, _ = self.cell.scan(self.inputs(frames, motion, moving))
         return self.readout(self.dropout(hidden))
+
+
+def evidence(logits: Tensor) -> Tensor:
+    """Log-probabilities, shifted and scaled to about -1..1, where a cell's tanh and sigmoids can tell them apart."""
+    return logits.log_softmax(-1) / 4 + 1
 
 
 class ActionModel:

@@ -9,6 +9,7 @@ Shapes: T pictures, S pixels a side, D feature size, R image regions (row by row
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -133,7 +134,10 @@ def openvino_engine(backbone: nn.Module) -> Engine:
     import openvino as ov
 
     example = torch.zeros(2, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
-    graph = ov.convert_model(backbone, example_input=example, input=[-1, IMAGE_SIZE, IMAGE_SIZE, 3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO converts by torch.jit.trace, which torch retires
+        warnings.simplefilter("ignore", DeprecationWarning)
+        graph = ov.convert_model(backbone, example_input=example, input=[-1, IMAGE_SIZE, IMAGE_SIZE, 3])
     request = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
 
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

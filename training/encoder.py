@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.checkpoint import save_checkpoint
@@ -71,11 +72,13 @@ def tuned_parameters(model: EfficientNetLite0) -> list[nn.Parameter]:
     return [p.requires_grad_(True) for part in parts for p in part.parameters()]
 
 
-def epoch_units(items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator) -> list[Unit]:
-    """One epoch's choice of pictures, shuffled."""
+def epoch_units(
+    items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator, everything: bool
+) -> list[Unit]:
+    """One epoch's choice of pictures, shuffled; of held-out groups too, if ``everything`` is to be learned."""
     units = []
     for number, item in enumerate(items):
-        if item.held_out:
+        if item.held_out and not everything:
             continue
         label = labels.index(item.label) if item.label else -1
         if item.is_video:
@@ -188,15 +191,23 @@ def held_out_accuracy(
     }
 
 
+class MeanOfUpper(nn.Module):
+    """The part of the network that is run on cached maps, down to one feature vector a picture."""
+
+    def __init__(self, model: EfficientNetLite0) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return self.model.upper(maps.float()).mean((2, 3))
+
+
 def save_tuned_features(model: EfficientNetLite0, cache: FeatureCache, path: Path, batch: int = 32) -> None:
     """(2, N, D) float16: every cached picture, then every one mirrored, for the heads that are fitted next."""
     import openvino as ov
 
-    class Upper(nn.Module):
-        def forward(self, maps: Tensor) -> Tensor:
-            return model.upper(maps.float()).mean((2, 3))
-
-    graph = ov.convert_model(Upper().eval(), example_input=torch.zeros(2, *MAP_SHAPE, dtype=torch.float16))
+    example = torch.zeros(2, *MAP_SHAPE, dtype=torch.float16)
+    graph = ov.convert_model(MeanOfUpper(model).requires_grad_(False), example_input=example)
     network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     features = np.zeros((2, len(cache.item), FEATURE_SIZE), np.float16)
     for start in range(0, len(cache.item), batch):
@@ -217,7 +228,7 @@ def word_targets(items: list[Item], words: list[str]) -> Tensor:
     return target
 
 
-def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, dict[str, str]]:
+def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, str]]:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     items, labels = load_items(), load_labels()
@@ -226,19 +237,23 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, dict[str, str]]:
     model = imagenet_lite0().to(memory_format=torch.channels_last)  # eval(): batch-norm statistics stay frozen
     heads = Heads(len(labels), words.shape[1])
     tuned = tuned_parameters(model)
+    live = nn.ModuleList([model, heads])
+    if args.refit:
+        live.load_state_dict(torch.load(args.start, weights_only=True))
     optimiser = torch.optim.AdamW(
         [{"params": tuned, "lr": args.rate, "weight_decay": 0.01}, {"params": heads.parameters(), "lr": 2e-3}],
         weight_decay=0.05,
     )
-    total = args.epochs * len(batches(epoch_units(items, labels, cache, np.random.default_rng(0)), args.batch))
+    sample = epoch_units(items, labels, cache, np.random.default_rng(0), args.refit)
+    total = args.epochs * len(batches(sample, args.batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1, (s + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1, s / total)))
     )
-    live, average = nn.ModuleList([model, heads]), copy.deepcopy(nn.ModuleList([model, heads]))
+    average = copy.deepcopy(live)
     step, started, figures = 0, time.time(), {}
     for epoch in range(args.epochs):
         sums = torch.zeros(3)
-        groups = batches(epoch_units(items, labels, cache, rng), args.batch)
+        groups = batches(epoch_units(items, labels, cache, rng, args.refit), args.batch)
         for units in groups:
             loss, parts = batch_loss(model, heads, cache, units, words, rng)
             optimiser.zero_grad()
@@ -262,7 +277,7 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, dict[str, str]]:
             print(f"    {name:16} {figure}", flush=True)
         if args.work:
             torch.save(average.state_dict(), args.work)
-    return average[0], figures
+    return average[0], average[1], figures
 
 
 def main() -> None:
@@ -270,12 +285,14 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder that training.features wrote")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     parser.add_argument("--work", type=Path, help="file for a checkpoint after each epoch")
+    parser.add_argument("--refit", action="store_true", help="go on from --start, with the held-out groups added")
+    parser.add_argument("--start", type=Path, help="what --work of the first run wrote")
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch", type=int, default=64, help="pictures a step")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    model, figures = fit(args)
+    model, heads, figures = fit(args)
     tensors = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     card = {
         "model": "EfficientNet-Lite0, blocks 11 to 15 and head convolution tuned",
@@ -287,6 +304,7 @@ def main() -> None:
         "held_out_mean_of_features_top1_top5": figures,
     }
     save_checkpoint(args.out / "encoder", tensors, card)
+    save_file(dict(heads.state_dict()), args.cache / "heads.safetensors")
     save_tuned_features(model, FeatureCache(args.cache), args.cache / "tuned.npy")
 
 

@@ -23,6 +23,7 @@ from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.media import Clip, read_clip
 
+CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 CLIPS_KEPT = 64  # about 64 MB
 SHOWN_HEIGHT = 360  # pixels, of the JPEGs that are kept to look at
 

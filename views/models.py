@@ -6,8 +6,8 @@ import streamlit as st
 
 from pipeline.checkpoint import WEIGHTS, Card, load_card
 from pipeline.recurrent import CELLS
+from views.loaded import CELL_NAMES
 
-CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "Plain RNN"}
 CELL_SAYINGS = {
     "lstm": "Guards a memory with three gates: it forgets last.",
     "gru": "Two gates, no separate memory: nearly as good, and smaller.",
@@ -19,7 +19,7 @@ def page() -> None:
     st.title("What the models know, and what they do not")
     st.markdown(
         "Three recognisers read the same features of the same CNN; only the recurrent cell differs. All figures are on "
-        "clips whose video, person or place was never seen in training."
+        "clips whose video, person or place was held out of training; the weights in use were then fitted to those as well."
     )
     cards = {cell: load_card(WEIGHTS / f"action-{cell}") for cell in CELLS}
     for column, (cell, card) in zip(st.columns(len(cards), gap="medium"), cards.items(), strict=True):

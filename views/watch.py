@@ -11,10 +11,9 @@ import streamlit as st
 from pipeline.media import MediaError
 from pipeline.recurrent import CELLS
 from views import reading
-from views.loaded import EncodedClip, action_model, encoded_clip
+from views.loaded import CELL_NAMES, EncodedClip, action_model, encoded_clip
 
 SAMPLES = {"bikes": "bikes.mp4", "carphone": "carphone_pristine.mp4", "bunny": "bigbuckbunny.mp4"}
-CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
 
 
@@ -62,18 +61,16 @@ def page() -> None:
 
 def controls() -> tuple[Chosen, str]:
     """The row above the answer: a file of the visitor's or a sample, and the cell that reads it."""
-    upload, choice = st.columns([6, 5], gap="large")
-    with upload:
-        file = st.file_uploader(
-            "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
-        )
-    with choice:
-        sample = st.pills(
-            "or a sample", list(SAMPLES), default="bikes", key="sample", disabled=file is not None, required=True
-        )
-        cell = st.segmented_control(
-            "Recurrent cell", list(CELLS), format_func=CELL_NAMES.get, default="lstm", key="cell", required=True
-        )
+    upload, choice, reader = st.columns([6, 3, 3], gap="medium")
+    file = upload.file_uploader(
+        "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
+    )
+    sample = choice.pills(
+        "or a sample", list(SAMPLES), default="bikes", key="sample", disabled=file is not None, required=True
+    )
+    cell = reader.segmented_control(
+        "read by", list(CELLS), format_func=CELL_NAMES.get, default="lstm", key="cell", required=True
+    )
     if file is not None:
         return Chosen(file.getvalue(), file.name), cell
     return Chosen(sample_path(sample).read_bytes(), f"The sample {sample}"), cell
