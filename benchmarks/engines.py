@@ -21,7 +21,7 @@ from torch import nn
 
 from pipeline.encoder import BATCH, Encoder, Engine, openvino_engine, torch_engine, tuned_lite0
 from pipeline.media import read_clip
-from views.watch import sample_path
+from pipeline.samples import sample_path
 
 SECONDS = 2.0  # of each engine in each round
 

@@ -15,10 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-# FFmpeg's own complaints would reach the terminal beside ours; MediaError says what a person can act on.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
-
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError

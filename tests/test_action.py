@@ -94,7 +94,10 @@ def test_a_verdict_ranks_every_label_and_is_sure_from_the_threshold_on(lstm, bik
 
 
 def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
-    """iscc-samples has the same minute of a concert in every container FFmpeg knows; gif holds its first seconds."""
+    """iscc-samples has the same minute of a concert in every container FFmpeg knows.
+
+    All but the gif, which is read too but holds only the first five seconds: the title of the show.
+    """
     labels = {}
     for path in sorted((ISCC / "video").iterdir()):
         try:
@@ -104,6 +107,7 @@ def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
         labels[path.suffix] = lstm.verdict(list(lstm.read(encoder.encode_frames(clip.frames)))).label
     assert {".mp4", ".webm", ".mkv", ".avi", ".mov", ".wmv", ".flv", ".gif", ".mpeg", ".3gp"} <= set(labels)
     assert len(labels) >= 18
+    del labels[".gif"]
     assert set(labels.values()) == {"performing music"}
 
 

