@@ -83,7 +83,12 @@ def print_table(results: Iterator[Result], count: int) -> int:
     from rich.text import Text
 
     console, status = Console(), 0
-    table = Table("input", "action", "probability", "runners-up", "decided", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("input", overflow="fold", ratio=2)
+    table.add_column("action", ratio=2)
+    table.add_column("probability", justify="right", no_wrap=True)
+    table.add_column("runners-up", ratio=3)
+    table.add_column("decided", justify="right", no_wrap=True)
     errors = Console(stderr=True)
     for path, outcome in track(results, "Reading", count, console=errors, transient=True, disable=count == 1):
         if isinstance(outcome, MediaError):

@@ -21,7 +21,7 @@ from pipeline.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.encoder import FrameFeatures
 from pipeline.recurrent import CELLS, State
 
-FEATURE_DROPOUT, DROPOUT = 0.8, 0.1  # in training only
+FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
 
 
 @dataclass(frozen=True)
