@@ -1,8 +1,8 @@
 """Many-to-one: features of a clip's frames, in order -> a label, and how it came about, frame by frame.
 
 The network is small: each frame's features (what is there, and what moves) become x_t, one recurrent cell reads the
-x_t in order, and a linear layer turns the state after *every* frame into a probability for each label. It was trained
-to answer at every frame, not only at the last, so each ActionStep stands by itself.
+x_t in order, and after *every* frame its state and the evidence so far give a probability for each label. It was
+trained to answer at every frame, not only at the last, so each ActionStep stands by itself.
 
 Shapes: B clips, T time steps, D features of one picture, P size of their projection, H hidden size, L labels.
 """
@@ -55,11 +55,14 @@ class Verdict:
 
 
 class ActionNetwork(nn.Module):
-    """features -> x_t -> cell -> logits, at every step.
+    """features -> x_t -> cell -> logits, at every step; two voices add up to the answer.
 
-    x_t is made of the evidence for each label in what is there, the same in what moves (two linear readings that were
-    trained with the encoder), whether motion is known, and a small projection of all features for what the labels'
-    evidence does not tell. Features are standardised for that projection with the training set's moments.
+    The *evidence* is how likely each label is in what is there, and in what moves, of one frame by itself: two linear
+    readings trained with the encoder. x_t is that evidence, whether motion is known, and a small projection of all
+    features for what the evidence does not tell (standardised with the training set's moments).
+
+    The answer after frame t is what the cell's state says plus the mean evidence of the frames so far, both as
+    log-probabilities (a product of experts, Hinton 2002): the state knows the order, the mean is never far off.
     """
 
     mean: Tensor
@@ -76,23 +79,30 @@ class ActionNetwork(nn.Module):
         self.readout = nn.Linear(hidden, labels)
         self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
+    def evidence(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
+        """(..., D), (..., D), (...) -> log-probabilities by what is there and what moves (0: unknown), (..., 2, L)."""
+        there, moves = self.frame_evidence(frames).log_softmax(-1), self.motion_evidence(motion).log_softmax(-1)
+        return torch.stack([there, moves * moving.unsqueeze(-1)], -2)
+
     def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
         """x_t: (..., D) what is there, (..., D) what moves, (...) whether the latter is known -> (..., 2 L + 1 + P)."""
         known = moving.unsqueeze(-1).to(frames.dtype)
-        there, moves = evidence(self.frame_evidence(frames)), evidence(self.motion_evidence(motion)) * known
+        # Log-probabilities from -8 to 0 become -1 to 1, where a cell's tanh and sigmoids can tell them apart.
+        there, moves = (self.evidence(frames, motion, moving) / 4 + 1).unbind(-2)
         here, change = ((torch.cat([frames, motion], -1) - self.mean) / self.std).chunk(2, -1)
         rest = torch.relu(self.project(self.feature_dropout(torch.cat([here, change * known], -1))))
-        return torch.cat([self.dropout(there), self.dropout(moves), known, rest], -1)
+        return torch.cat([self.dropout(there), self.dropout(moves * known), known, rest], -1)
 
     def forward(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
         """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
         hidden, _ = self.cell.scan(self.inputs(frames, motion, moving))
-        return self.readout(self.dropout(hidden))
+        counts = torch.stack([torch.ones_like(moving), moving], -1).cumsum(1)  # (B, T, 2)
+        return self.answer(hidden, self.evidence(frames, motion, moving).cumsum(1), counts)
 
-
-def evidence(logits: Tensor) -> Tensor:
-    """Log-probabilities, shifted and scaled to about -1..1, where a cell's tanh and sigmoids can tell them apart."""
-    return logits.log_softmax(-1) / 4 + 1
+    def answer(self, hidden: Tensor, total: Tensor, counts: Tensor) -> Tensor:
+        """State (..., H), summed evidence (..., 2, L) and how many frames gave it (..., 2) -> logits (..., L)."""
+        mean = total / counts.clamp(min=1).unsqueeze(-1)
+        return self.readout(hidden).log_softmax(-1) + mean.sum(-2)
 
 
 class ActionModel:
@@ -108,13 +118,17 @@ class ActionModel:
     @torch.inference_mode()
     def read(self, features: Iterable[FrameFeatures]) -> Iterator[ActionStep]:
         """Read frames as they come; one ActionStep after each, at constant cost."""
-        state: State = self.network.cell.initial_state()
+        network = self.network
+        state: State = network.cell.initial_state()
+        total, counts = torch.zeros(1, 2, len(self.labels)), torch.zeros(1, 2)
         for frame in features:
             here = torch.from_numpy(frame.features)[None]
             moves = torch.zeros_like(here) if frame.motion is None else torch.from_numpy(frame.motion)[None]
-            x = self.network.inputs(here, moves, torch.tensor([frame.motion is not None]))
-            state = self.network.cell.step(x, state)
-            logits = self.network.readout(state.h)[0] / self.temperature
+            known = torch.tensor([frame.motion is not None])
+            state = network.cell.step(network.inputs(here, moves, known), state)
+            total = total + network.evidence(here, moves, known)
+            counts = counts + torch.tensor([[1, int(known)]])
+            logits = network.answer(state.h, total, counts)[0] / self.temperature
             yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
 
     def verdict(self, steps: Sequence[ActionStep]) -> Verdict:

@@ -80,7 +80,11 @@ class Sequences:
 
 
 def sequence_logits(network: ActionNetwork, batch: Sequences) -> Tensor:
-    """-> (N, L): what the network says after every step."""
+    """-> (N, L): what the state says after every step, without the mean evidence.
+
+    On the training clips the evidence is nearly always right, since the encoder knows them: beside it the cell would
+    learn nothing.
+    """
     x = network.inputs(batch.frames, batch.motion, batch.moving)
     padded = x.new_zeros(len(batch.labels), int(batch.step.max()) + 1, x.shape[1])
     hidden, _ = network.cell.scan(padded.index_put((batch.clip, batch.step), x))
@@ -212,13 +216,12 @@ def fit(draws: Draws, cell: str, labels: int, args: argparse.Namespace) -> Actio
 
 
 @torch.inference_mode()
-def held_out_logits(network: ActionNetwork, draws: Draws, size: int = 64) -> list[Tensor]:
+def held_out_logits(network: ActionNetwork, draws: Draws) -> list[Tensor]:
     """The logits (T, L) after every frame of every held-out item, read as the app reads it."""
     found = []
-    for start in range(0, len(draws.held_out), size):
-        numbers = draws.held_out[start : start + size]
-        batch = draws.batch(numbers, [draws.plain(n) for n in numbers])
-        found += sequence_logits(network, batch).split(torch.bincount(batch.clip).tolist())
+    for number in draws.held_out:
+        batch = draws.batch([number], [draws.plain(number)])
+        found.append(network(batch.frames[None], batch.motion[None], batch.moving[None])[0])
     return found
 
 
