@@ -9,9 +9,9 @@ from pipeline.recurrent import CELLS
 from views.loaded import CELL_NAMES
 
 CELL_SAYINGS = {
-    "lstm": "Guards a memory with three gates: it forgets last.",
-    "gru": "Two gates, no separate memory: nearly as good, and smaller.",
-    "rnn": "The lecture's cell, h = tanh(W [h; x] + b): the simplest, and the first to forget.",
+    "lstm": "Guards a memory of its own with three gates.",
+    "gru": "Two gates and no separate memory: smaller.",
+    "rnn": "The lecture's cell, h = tanh(W [h; x] + b): no gates at all.",
 }
 
 
@@ -77,7 +77,7 @@ def by_source(cards: dict[str, Card]) -> list[dict[str, object]]:
 def by_share(cards: dict[str, Card]) -> list[dict[str, object]]:
     """One row a cell, with its accuracy after a share of the frames."""
     return [
-        {"cell": CELL_NAMES[cell], **{f"after {k}": v for k, v in figures.items()}}
+        {"cell": CELL_NAMES[cell], **{f"after {k} of the frames": f"{v:.2f}" for k, v in figures.items()}}
         for cell, card in cards.items()
         for figures in [card["held_out"]["accuracy_after_share_of_frames"]]
     ]
