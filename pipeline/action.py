@@ -84,20 +84,22 @@ class ActionNetwork(nn.Module):
         there, moves = self.frame_evidence(frames).log_softmax(-1), self.motion_evidence(motion).log_softmax(-1)
         return torch.stack([there, moves * moving.unsqueeze(-1)], -2)
 
-    def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
-        """x_t: (..., D) what is there, (..., D) what moves, (...) whether the latter is known -> (..., 2 L + 1 + P)."""
+    def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor, evidence: Tensor) -> Tensor:
+        """x_t: (..., D) what is there, (..., D) what moves, (...) whether that is known, their evidence (..., 2, L)
+        -> (..., 2 L + 1 + P)."""
         known = moving.unsqueeze(-1).to(frames.dtype)
         # Log-probabilities from -8 to 0 become -1 to 1, where a cell's tanh and sigmoids can tell them apart.
-        there, moves = (self.evidence(frames, motion, moving) / 4 + 1).unbind(-2)
+        there, moves = (evidence / 4 + 1).unbind(-2)
         here, change = ((torch.cat([frames, motion], -1) - self.mean) / self.std).chunk(2, -1)
         rest = torch.relu(self.project(self.feature_dropout(torch.cat([here, change * known], -1))))
         return torch.cat([self.dropout(there), self.dropout(moves * known), known, rest], -1)
 
     def forward(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
         """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
-        hidden, _ = self.cell.scan(self.inputs(frames, motion, moving))
+        evidence = self.evidence(frames, motion, moving)
+        hidden, _ = self.cell.scan(self.inputs(frames, motion, moving, evidence))
         counts = torch.stack([torch.ones_like(moving), moving], -1).cumsum(1)  # (B, T, 2)
-        return self.answer(hidden, self.evidence(frames, motion, moving).cumsum(1), counts)
+        return self.answer(hidden, evidence.cumsum(1), counts)
 
     def answer(self, hidden: Tensor, total: Tensor, counts: Tensor) -> Tensor:
         """State (..., H), summed evidence (..., 2, L) and how many frames gave it (..., 2) -> logits (..., L)."""
@@ -110,7 +112,6 @@ class ActionModel:
 
     def __init__(self, network: ActionNetwork, card: Card) -> None:
         self.network = network.eval()
-        self.card = card
         self.labels: list[str] = card["labels"]
         self.temperature: float = card["temperature"]
         self.threshold: float = card["threshold"]
@@ -125,8 +126,9 @@ class ActionModel:
             here = torch.from_numpy(frame.features)[None]
             moves = torch.zeros_like(here) if frame.motion is None else torch.from_numpy(frame.motion)[None]
             known = torch.tensor([frame.motion is not None])
-            state = network.cell.step(network.inputs(here, moves, known), state)
-            total = total + network.evidence(here, moves, known)
+            evidence = network.evidence(here, moves, known)
+            state = network.cell.step(network.inputs(here, moves, known, evidence), state)
+            total = total + evidence
             counts = counts + torch.tensor([[1, int(known)]])
             logits = network.answer(state.h, total, counts)[0] / self.temperature
             yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
@@ -149,5 +151,5 @@ def load_action(cell: str, weights: Path = WEIGHTS) -> ActionModel:
         raise KeyError(f"No cell is called {cell!r}; there are {', '.join(CELLS)}.")
     tensors, card = load_checkpoint(weights / f"action-{cell}")
     network = ActionNetwork(cell, card["features"], card["projected"], card["hidden"], len(card["labels"]))
-    network.load_state_dict({name: t.float() for name, t in tensors.items()}, strict=True)
+    network.load_state_dict(tensors, strict=True)
     return ActionModel(network, card)

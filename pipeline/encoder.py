@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,14 +31,6 @@ DEFAULT_BACKBONE = "lite0-tuned"
 
 EngineName = Literal["openvino", "torch"]
 Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, S, S, 3) uint8 -> (B, D), (B, R, D) float32
-
-
-class Backbone(Protocol):
-    """What a CNN must offer: scaling inside ``forward``, pooled features beside the map they were pooled from."""
-
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]: ...  # (B, S, S, 3) uint8 -> (B, D), (B, R, D)
-
-    def classify(self, features: Tensor) -> Tensor: ...  # (B, D) -> (B, C)
 
 
 @dataclass(frozen=True)
@@ -59,10 +51,13 @@ class Encoding(NamedTuple):
 
 
 class Encoder:
-    """A backbone ready to encode; safe to share between threads."""
+    """A backbone ready to encode; safe to share between threads.
 
-    def __init__(self, name: str, backbone: nn.Module, engine: EngineName = "openvino") -> None:
-        self.name = name
+    The backbone scales its own input: called with (B, S, S, 3) uint8 it gives features (B, D) and the maps (B, R, D)
+    that they are the mean of; its ``classify`` turns (B, D) into (B, C) ImageNet logits.
+    """
+
+    def __init__(self, backbone: nn.Module, engine: EngineName = "openvino") -> None:
         self.backbone = backbone.eval()
         self._run = ENGINES[engine](self.backbone)
         self._lock = threading.Lock()  # one run at a time: a second would only halve the first one's cores
@@ -210,7 +205,7 @@ def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName = "openvino") 
     """An encoder by the name of its backbone. Raises KeyError for a name that is not in BACKBONES."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
-    return Encoder(name, BACKBONES[name](), engine)
+    return Encoder(BACKBONES[name](), engine)
 
 
 def imagenet_classes() -> list[str]:

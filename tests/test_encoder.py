@@ -45,7 +45,7 @@ def test_knows_imagenet(backbone, cat):
 
 def test_the_fast_engine_agrees_with_torch_on_real_frames(bikes, concert):
     images = [frame.image for path in (bikes, concert) for frame in read_clip(path).frames]
-    fast, reference = Encoder("t", tuned_lite0(), "openvino"), Encoder("t", tuned_lite0(), "torch")
+    fast, reference = Encoder(tuned_lite0(), "openvino"), Encoder(tuned_lite0(), "torch")
     mine, expected = fast.encode(images), reference.encode(images)
     for a, b in zip(mine, expected, strict=True):
         cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
@@ -88,7 +88,7 @@ def test_the_registry_names_what_it_has():
 @pytest.mark.parametrize(("name", "size"), [("mobilenet_v3_large", 960), ("efficientnet_b0", 1280), ("resnet50", 2048)])
 def test_torchvision_backbones_have_the_same_shape_of_answer(name, size, cat):
     """Untrained here, since their weights would have to be downloaded; the path is the same."""
-    encoder = Encoder(name, torchvision_backbone(name, pretrained=False), "torch")
+    encoder = Encoder(torchvision_backbone(name, pretrained=False), "torch")
     features, maps = encoder.encode([read_clip(cat).frames[0].image] * 2)
     assert features.shape == (2, size)
     assert maps.shape == (2, REGIONS, size)

@@ -59,7 +59,7 @@ SOURCES = [
 LIMITS = [
     "It knows 58 labels and must choose among them; anything else gets the nearest one, or 'not sure'.",
     "Labels from MSR-VTT are a consensus of captions, so they are noisy; 'talking' is the commonest of them.",
-    "Most of the 22 sports were learned from press photos only; their motion was never seen.",
+    "Most of the 22 sports were learned from photos only; their motion was never seen.",
     "The fitness classes come from 18 groups of people, filmed before 2012 in 240 lines.",
     "It reads at most 24 frames of a clip: what happens between them is seen only as motion over 0.2 s.",
 ]
@@ -86,7 +86,8 @@ def sequence_logits(network: ActionNetwork, batch: Sequences) -> Tensor:
     On the training clips the evidence is nearly always right, since the encoder knows them: beside it the cell would
     learn nothing.
     """
-    x = network.inputs(batch.frames, batch.motion, batch.moving)
+    pictures = batch.frames, batch.motion, batch.moving
+    x = network.inputs(*pictures, network.evidence(*pictures))
     padded = x.new_zeros(len(batch.labels), int(batch.step.max()) + 1, x.shape[1])
     hidden, _ = network.cell.scan(padded.index_put((batch.clip, batch.step), x))
     return network.readout(network.dropout(hidden[batch.clip, batch.step]))
@@ -96,9 +97,8 @@ class Draws:
     """Sequences of features: random ones to train on, plain ones as the app would read them."""
 
     def __init__(self, folder: Path, items: list[Item], labels: list[str], everything: bool) -> None:
-        self.items, self.cache = items, FeatureCache(folder)
+        self.items, self.cache = items, (cache := FeatureCache(folder))
         self.features = np.load(folder / "tuned.npy")  # (2, N, D): plain and mirrored
-        cache = self.cache
         self.label = {n: labels.index(item.label) for n, item in enumerate(items) if item.label}
         self.train = [n for n in self.label if everything or not items[n].held_out]
         self.held_out = [n for n in self.label if items[n].held_out]

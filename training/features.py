@@ -29,6 +29,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.efficientnet_lite import IMAGE_SIZE, EfficientNetLite0, imagenet_lite0
+from pipeline.encoder import Encoder
 from pipeline.media import read_clip
 from pipeline.motion import difference_image
 from training.data import Item, load_items
@@ -37,11 +38,6 @@ FRAME, MOTION, CROP, CROP_MOTION = range(4)
 MAP_SHAPE = (112, 14, 14)
 BATCH = 16
 SEED = 0
-
-
-def resized(image: np.ndarray) -> np.ndarray:
-    """(H, W, 3) -> (S, S, 3): the whole picture, squeezed."""
-    return cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_AREA)
 
 
 def random_crop(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -73,14 +69,14 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
     """(step, kind, (S, S, 3) uint8) for everything that is cached of one item."""
     if item.is_video:
         for frame in read_clip(item.paths[0]).frames:
-            now = resized(frame.image)
+            now = Encoder.preprocess(frame.image)
             yield frame.index, FRAME, now
             if frame.later is not None:
-                yield frame.index, MOTION, difference_image(now, resized(frame.later))
+                yield frame.index, MOTION, difference_image(now, Encoder.preprocess(frame.later))
         return
     for step, path in enumerate(item.paths):
         image = read_clip(path).frames[0].image
-        yield step, FRAME, resized(image)
+        yield step, FRAME, Encoder.preprocess(image)
         if item.label is not None:
             now, later = random_crop(image, rng)
             yield step, CROP, now

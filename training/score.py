@@ -107,7 +107,7 @@ def read_item(item: Item) -> Clip:
 
 
 def score_action(cells: list[str], weights: Path) -> None:
-    encoder, labels = Encoder("lite0-tuned", tuned_lite0(weights)), load_labels()
+    encoder, labels = Encoder(tuned_lite0(weights)), load_labels()
     items = [item for item in load_items() if item.held_out and item.label]
     encoded: list[list[FrameFeatures]] = [list(encoder.encode_frames(read_item(item).frames)) for item in items]
     for cell in cells:
