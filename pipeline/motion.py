@@ -14,6 +14,6 @@ GREY = 127.0
 
 
 def difference_image(now: np.ndarray, later: np.ndarray) -> np.ndarray:
-    """Two (S, S, 3) uint8 images -> (S, S, 3) uint8; grey where nothing changed."""
+    """Two (H, W, 3) uint8 images of one size -> (H, W, 3) uint8; grey where nothing changed."""
     change = later.astype(np.float32) - now.astype(np.float32)
     return np.clip(GREY + GAIN * change, 0, 255).astype(np.uint8)

@@ -4,7 +4,7 @@
     python -m training.encoder --cache cache
     python -m training.action --cache cache --out measured
     python -m training.score action --weights measured
-    python -m training.encoder --cache cache --refit measured --epochs 3 --rate 1.5e-4
+    python -m training.encoder --cache cache --refit measured --epochs 2 --rate 1.5e-4
     python -m training.action --cache cache --refit measured
 
 Every step is supervised, so that the answer after every frame means something. A training sequence is a fresh draw of
@@ -100,7 +100,7 @@ class Draws:
         self.items, self.cache = items, (cache := FeatureCache(folder))
         self.features = np.load(folder / "tuned.npy")  # (2, N, D): plain and mirrored
         self.label = {n: labels.index(item.label) for n, item in enumerate(items) if item.label}
-        self.train = [n for n in self.label if everything or not items[n].held_out]
+        self.train = [n for n in self.label if items[n].is_fitted(everything)]
         self.held_out = [n for n in self.label if items[n].held_out]
         step = cache.step.tolist()
         self.motion_row = {  # a frame's row -> its motion's row

@@ -17,6 +17,7 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HELD_OUT = 0.15  # of the groups of every source that has several
 HELD_OUT_UCF = frozenset({"g10", "g15", "g20"})  # of g08..g25: the groups' numbers, for every class alike
 ONE_GROUP = frozenset({"football"})  # nothing can be held out of a single group
+CAPTION_SOURCE = {"photo": "flickr8k", "plain": "flickr8k", "clip": "msrvtt"}  # what each kind of captioner learns
 WORDS = 600  # the commonest caption words, the encoder's second task
 STOP_WORDS = frozenset(
     "a an the of in on at to and is are with for from by it its his her their there this that as into up down out "
@@ -34,6 +35,11 @@ class Item:
     paths: tuple[Path, ...]  # one video or photo, or several images in time order
     captions: tuple[str, ...] = field(default=(), repr=False)
     held_out: bool = False
+    official_val: bool = False  # never fitted to, not even by what ships: the captioner is judged on it
+
+    def is_fitted(self, everything: bool) -> bool:
+        """Whether networks are fitted to it: in the measured run, or when everything is learned for what ships."""
+        return not self.official_val and (everything or not self.held_out)
 
     @property
     def is_video(self) -> bool:
@@ -57,8 +63,8 @@ def load_labels(root: Path = DATA) -> list[str]:
 def load_items(root: Path = DATA) -> list[Item]:
     """Every action item, then the MSR-VTT videos and Flickr8k photos that only have captions.
 
-    The official validation videos of MSR-VTT are held out, beside our own share of the training groups;
-    Flickr8k's validation photos are left out altogether (the captioner is judged on them).
+    The official validation videos of MSR-VTT and photos of Flickr8k are held out, beside our own share of the
+    training groups.
     """
     videos = {
         v["video"]: (v, split) for split in ("train", "val") for v in json.loads(_text(root, f"msrvtt/{split}.json"))
@@ -71,15 +77,19 @@ def load_items(root: Path = DATA) -> list[Item]:
             paths = tuple((root / "actions" / name).resolve() for name in names)
             captions = tuple(videos[group][0]["captions"]) if source == "msrvtt" else ()
             held = split == "val" or is_held_out(source, group)
-            items.append(Item(source, group, entry["label"], paths, captions, held))
+            items.append(Item(source, group, entry["label"], paths, captions, held, split == "val"))
             labelled.add(group)
     for name, (video, split) in videos.items():
-        if name not in labelled and split == "train":
+        if name not in labelled:
             paths = tuple(root / "msrvtt" / frame for frame in video["frames"])
-            items.append(Item("msrvtt", name, None, paths, tuple(video["captions"]), is_held_out("msrvtt", name)))
-    for photo in json.loads(_text(root, "flickr8k/train.json")):
-        path = root / "flickr8k" / "images" / Path(photo["image"]).name
-        items.append(Item("flickr8k", path.stem, None, (path,), tuple(photo["captions"])))
+            val = split == "val"
+            held = val or is_held_out("msrvtt", name)
+            items.append(Item("msrvtt", name, None, paths, tuple(video["captions"]), held, val))
+    for split in ("train", "val"):
+        for photo in json.loads(_text(root, f"flickr8k/{split}.json")):
+            path = root / "flickr8k" / "images" / Path(photo["image"]).name
+            val = split == "val"
+            items.append(Item("flickr8k", path.stem, None, (path,), tuple(photo["captions"]), val, val))
     return items
 
 

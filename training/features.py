@@ -6,13 +6,14 @@ Three kinds of picture are kept of each item:
 
 * ``FRAME``: the frames as the app would read them;
 * ``MOTION``: their difference images (videos only);
-* ``CROP`` and ``CROP_MOTION``: for stills, a random crop (mirrored half of the time) and its difference to the same
-  crop panned and zoomed a little, which is what a hand-held camera makes of a thing that stands still. Without it a
-  network learns "motion means one of the filmed classes".
+* ``CROP`` and ``CROP_MOTION``: for labelled stills, a random crop (mirrored half of the time) and its difference to
+  the same crop panned and zoomed a little, which is what a hand-held camera makes of a thing that stands still.
+  Without it a network learns "motion means one of the filmed classes".
+* ``OTHER_CROP``: a second random crop, for the tuning of the encoder alone.
 
-Written: ``maps.raw`` (N, 112, 14, 14) float16, the output of EfficientNet-Lite0's blocks 0 to 10;
-``features.npy`` (N, 1280) float16, the untouched network's features; ``index.npz`` with, for each row, the item's
-number, the step within it, and the kind.
+Written: ``maps.raw`` (N, 80, 252) float16, the output of EfficientNet-Lite0's blocks 0 to 7 at 14 x 18 or (tall
+pictures) 18 x 14 positions; ``features.npy`` (N, 1280) float16, the untouched network's features; ``index.npz`` with,
+for each row, the item's number, the step within it, the kind, and whether the picture is tall.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from pipeline.efficientnet_lite import IMAGE_SIZE, EfficientNetLite0, imagenet_lite0
-from pipeline.encoder import Encoder
+from pipeline.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
+from pipeline.encoder import TALL, WIDE, Encoder, canvas, openvino_engine
 from pipeline.media import read_clip
 from pipeline.motion import difference_image
 from training.data import Item, load_items
 
-FRAME, MOTION, CROP, CROP_MOTION = range(4)
-MAP_SHAPE = (112, 14, 14)
+FRAME, MOTION, CROP, CROP_MOTION, OTHER_CROP = range(5)
+CHANNELS = 80
+POSITIONS = {tall: tuple(2 * side // STRIDE for side in (TALL if tall else WIDE)) for tall in (False, True)}
 BATCH = 16
 SEED = 0
 
@@ -55,18 +56,19 @@ def random_crop(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def _cut(image: np.ndarray, y: float, x: float, h: float, w: float) -> np.ndarray:
-    scale = np.array([[IMAGE_SIZE / w, 0, -x * IMAGE_SIZE / w], [0, IMAGE_SIZE / h, -y * IMAGE_SIZE / h]])
+    height, width = canvas(image)
+    scale = np.array([[width / w, 0, -x * width / w], [0, height / h, -y * height / h]])
     return cv2.warpAffine(
         np.ascontiguousarray(image),
         scale,
-        (IMAGE_SIZE, IMAGE_SIZE),
+        (width, height),
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
 
 
 def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, np.ndarray]]:
-    """(step, kind, (S, S, 3) uint8) for everything that is cached of one item."""
+    """(step, kind, (H, W, 3) uint8) for everything that is cached of one item."""
     if item.is_video:
         for frame in read_clip(item.paths[0]).frames:
             now = Encoder.preprocess(frame.image)
@@ -81,6 +83,7 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
             now, later = random_crop(image, rng)
             yield step, CROP, now
             yield step, CROP_MOTION, difference_image(now, later)
+            yield step, OTHER_CROP, random_crop(image, rng)[0]
 
 
 class FeatureCache:
@@ -88,10 +91,10 @@ class FeatureCache:
 
     def __init__(self, folder: Path) -> None:
         self.features = np.load(folder / "features.npy")  # (N, 1280) float16
-        shape = (len(self.features), *MAP_SHAPE)
+        shape = (len(self.features), CHANNELS, np.prod(POSITIONS[False]))
         self.maps = np.memmap(folder / "maps.raw", np.float16, "r", shape=shape)
         index = np.load(folder / "index.npz")
-        self.item, self.step, self.kind = index["item"], index["step"], index["kind"]
+        self.item, self.step, self.kind, self.tall = index["item"], index["step"], index["kind"], index["tall"]
         self.rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # (item, kind) -> rows in order of step
         for row, (item, kind) in enumerate(zip(self.item.tolist(), self.kind.tolist(), strict=True)):
             self.rows[item, kind].append(row)
@@ -108,43 +111,38 @@ class LowerAndFeatures(nn.Module):
 
 
 def main() -> None:
-    import openvino as ov
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
 
-    example = torch.zeros(BATCH, IMAGE_SIZE, IMAGE_SIZE, 3, dtype=torch.uint8)
-    graph = ov.convert_model(LowerAndFeatures(imagenet_lite0()), example_input=example)
-    network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    run = openvino_engine(LowerAndFeatures(imagenet_lite0()))
     items, rng = load_items(), np.random.default_rng(SEED)
     features: list[np.ndarray] = []
-    index: list[tuple[int, int, int]] = []
+    index: list[tuple[int, int, int, bool]] = []
     batch: list[np.ndarray] = []
     started = time.time()
     with (out / "maps.raw").open("wb") as file:
 
         def flush() -> None:
-            maps, feats = network(np.stack(batch)).values()
+            maps, feats = run(np.stack(batch))
             file.write(maps.tobytes())
             features.append(feats)
             batch.clear()
 
         for number, item in enumerate(items):
             for step, kind, image in pictures(item, rng):
-                batch.append(image)
-                index.append((number, step, kind))
-                if len(batch) == BATCH:
+                if len(batch) == BATCH or (batch and batch[0].shape != image.shape):
                     flush()
+                batch.append(image)
+                index.append((number, step, kind, image.shape[0] > image.shape[1]))
             if number % 500 == 0:
                 rate = len(index) / (time.time() - started)
                 print(f"{number}/{len(items)} items, {len(index)} pictures, {rate:.0f} a second", flush=True)
-        if batch:
-            flush()
+        flush()
     np.save(out / "features.npy", np.concatenate(features))
-    item, step, kind = np.array(index).T
-    np.savez(out / "index.npz", item=item, step=step, kind=kind)
+    item, step, kind, tall = np.array(index).T
+    np.savez(out / "index.npz", item=item, step=step, kind=kind, tall=tall.astype(bool))
     print(f"{len(index)} pictures in {time.time() - started:.0f} s")
 
 

@@ -1,12 +1,15 @@
-"""Measure the recognisers on held-out groups, from the files themselves, through the path that users take.
+"""Measure the networks on what they were not fitted to, from the files themselves, through the path that users take.
 
     python -m training.score action --weights measured [--cell lstm gru rnn]
+    python -m training.score caption photo plain clip [--cell lstm gru rnn] [--beam 1 5]
 
-The weights must be those of a measured run: the ones in weights/ were afterwards fitted to the held-out groups too.
+Recognisers: the weights must be those of a measured run, since the ones in weights/ were afterwards fitted to the
+held-out groups too. Printed for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15
+bins), accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames and more), and how many answers the
+threshold of "not sure" lets through and how many of those are right.
 
-Prints, for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15 bins), accuracy after
-10, 25, 50 and 100 % of the frames (clips of four frames and more), and how many answers the threshold of "not sure"
-lets through and how many of those are right.
+Captioners: generated captions of the official validation photos (Flickr8k, Karpathy split) and videos (MSR-VTT), which
+nothing was ever fitted to, against all human captions.
 """
 
 from __future__ import annotations
@@ -23,10 +26,13 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from pipeline.action import load_action
-from pipeline.encoder import Encoder, FrameFeatures, tuned_lite0
+from pipeline.caption import DECODERS, load_caption
+from pipeline.checkpoint import WEIGHTS
+from pipeline.encoder import Encoder, FrameFeatures, load_encoder, tuned_lite0
 from pipeline.media import Clip, Frame, read_clip
 from pipeline.recurrent import CELLS
-from training.data import Item, load_items, load_labels
+from training.data import CAPTION_SOURCE, Item, load_items, load_labels
+from training.metrics import caption_metrics
 
 SHARES = (0.10, 0.25, 0.50, 1.00)  # of a clip's frames
 BINS = 15
@@ -120,14 +126,37 @@ def score_action(cells: list[str], weights: Path) -> None:
         print(f"{cell}\n{table(figures)}", flush=True)
 
 
+def score_captions(kinds: list[str], cells: list[str], widths: list[int], weights: Path) -> None:
+    encoder = load_encoder()
+    for kind in kinds:
+        items = [item for item in load_items() if item.source == CAPTION_SOURCE[kind] and item.official_val]
+        references = [item.captions for item in items]
+        encoded = [encoder.encode([frame.image for frame in read_item(item).frames]) for item in items]
+        seen = [e.features[None] if kind == "clip" else e.maps for e in encoded]
+        for cell in cells:
+            model = load_caption(kind, cell, weights)
+            for width in widths:
+                captions = [model.text(model.search(model.look(features), width)[0][0]) for features in seen]
+                figures = "  ".join(f"{k} {v:.3f}" for k, v in caption_metrics(captions, references).items())
+                print(f"{kind} {cell} beam {width}, {len(items)} of {CAPTION_SOURCE[kind]}: {figures}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     tasks = parser.add_subparsers(dest="task", required=True)
     action = tasks.add_parser("action")
     action.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
     action.add_argument("--weights", type=Path, required=True, help="folder of weights that never saw these groups")
+    caption = tasks.add_parser("caption")
+    caption.add_argument("kind", nargs="+", choices=DECODERS)
+    caption.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
+    caption.add_argument("--beam", nargs="+", type=int, default=[1, 5])
+    caption.add_argument("--weights", type=Path, default=WEIGHTS)
     args = parser.parse_args()
-    score_action(args.cell, args.weights)
+    if args.task == "action":
+        score_action(args.cell, args.weights)
+    else:
+        score_captions(args.kind, args.cell, args.beam, args.weights)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,252 @@
+"""Fit the captioners on cached features of the tuned encoder.
+
+    python -m training.caption photo --cache cache          (looks at regions of a photo)
+    python -m training.caption plain --cache cache          (is told once what is in the photo)
+    python -m training.caption clip  --cache cache          (looks at frames of a clip; starts from the photo captioner)
+    python -m training.score caption photo plain clip
+
+Photos and their captions are Flickr8k's (Karpathy split), clips MSR-VTT's. The official validation photos and videos
+were never fitted to, not even by the encoder; every second epoch they are captioned greedily, and the weights of the
+epoch with the best CIDEr are kept. Weights are an exponential moving average over steps, stored as float16.
+
+Teacher forcing, cross-entropy with label smoothing, AdamW with one cosine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.caption import DECODERS, CaptionModel, PlainDecoder, Scene, load_caption
+from pipeline.checkpoint import save_checkpoint
+from pipeline.decoding import MAX_WORDS, take
+from pipeline.efficientnet_lite import FEATURE_SIZE
+from pipeline.recurrent import CELLS
+from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
+from training.data import CAPTION_SOURCE, load_items
+from training.features import FRAME, FeatureCache
+from training.metrics import caption_metrics
+
+HIDDEN, EMBEDDED = 384, 256
+RARE = 5  # a word needs as many occurrences in the training captions to be learned
+SMOOTHING = 0.1
+EMA = 0.998
+LIMITS = {
+    "flickr8k": [
+        "It learned from 6,000 photos of people and dogs doing things outdoors (Flickr8k, 30,000 captions), and "
+        "speaks of little else; indoor scenes, documents, food or wildlife get the nearest outdoor sentence.",
+        "It cannot read, count beyond a few, or name anybody; colours and sexes are often guessed.",
+    ],
+    "msrvtt": [
+        "It learned from 3,151 web videos of 2010 to 2016 (MSR-VTT, 20 captions each), seen as 2 to 5 frames each, and "
+        "from Flickr8k's photos before; it hears nothing and cannot read.",
+        "Talking heads, cooking, games and sport are what it knows best; in doubt it says 'a man is talking'.",
+    ],
+}
+
+
+class Examples:
+    """Features and captions of one source, as batches to learn from and scenes to be judged on."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        self.kind = kind
+        self.items = load_items()
+        cache = FeatureCache(folder)
+        mine = [n for n, item in enumerate(self.items) if item.source == CAPTION_SOURCE[kind]]
+        self.train = [n for n in mine if not self.items[n].official_val]
+        self.val = [n for n in mine if self.items[n].official_val]
+        self.rows = {n: cache.rows[n, FRAME] for n in mine}
+        if kind == "clip":
+            self.features = np.load(folder / "tuned.npy", mmap_mode="r")  # (2, N, D): plain and mirrored
+        else:
+            self.features = np.load(folder / "regions.npy", mmap_mode="r")  # (2, photos, R, D), likewise
+            photos = [n for n, item in enumerate(self.items) if item.source == "flickr8k"]
+            self.place = {n: k for k, n in enumerate(photos)}
+        self.vocabulary = Vocabulary.of((tokenize(c) for n in self.train for c in self.items[n].captions), RARE)
+        self.sentences = {n: [self.sentence(c) for c in self.items[n].captions] for n in self.train}
+
+    def sentence(self, caption: str) -> list[int]:
+        return self.vocabulary.numbers(tokenize(caption)[: MAX_WORDS - 1])
+
+    def seen(self, numbers: list[int], rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Features (B, R, D) of these items and which of them exist (B, R); with ``rng`` varied, as training wants."""
+        flips = np.zeros(len(numbers), int) if rng is None else rng.integers(0, 2, len(numbers))
+        if self.kind != "clip":
+            found = torch.from_numpy(self.features[flips, [self.place[n] for n in numbers]]).float()
+            return found, torch.ones(found.shape[:2], dtype=torch.bool)
+        chosen = [self.rows[n] if rng is None else self.varied(self.rows[n], rng) for n in numbers]
+        longest = max(map(len, chosen))
+        features, exists = torch.zeros(len(numbers), longest, FEATURE_SIZE), torch.zeros(len(numbers), longest)
+        for b, (rows, flip) in enumerate(zip(chosen, flips, strict=True)):
+            features[b, : len(rows)] = torch.from_numpy(self.features[flip, rows]).float()
+            exists[b, : len(rows)] = 1
+        return features, exists.bool()
+
+    @staticmethod
+    def varied(rows: list[int], rng: np.random.Generator) -> list[int]:
+        """Some frames left out, all of them held for one to four steps: users' clips are read more densely."""
+        kept = [row for row in rows if rng.random() > 0.2] or rows
+        return [row for row in kept for _ in range(rng.choice([1, 1, 2, 4]))]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Sentences of a batch by falling length, and which item each belongs to."""
+
+    item: Tensor  # (S,) its place in the batch
+    words: Tensor  # (S, N), padded with END
+    counts: list[int]  # how many of the sentences still have a word to come, for each of the N steps
+
+
+def lesson(sentences: list[tuple[int, list[int]]]) -> Lesson:
+    """(place of the item, its sentence) -> padded, by falling length."""
+    order = sorted(sentences, key=lambda pair: -len(pair[1]))
+    longest = len(order[0][1]) + 1
+    words = torch.tensor([s + [END] * (longest - len(s)) for _, s in order])
+    counts = [sum(len(s) >= t for _, s in order) for t in range(longest)]
+    return Lesson(torch.tensor([place for place, _ in order]), words, counts)
+
+
+def teacher_forced(decoder: PlainDecoder, scene: Scene, told: Lesson) -> tuple[Tensor, Tensor]:
+    """-> logits (M, V) and the true words (M,) of all M steps that are not padding."""
+    scene = take(scene, told.item)
+    state, heard = decoder.begin(scene), []
+    inputs = F.pad(told.words[:, :-1], (1, 0), value=START)
+    embedded = decoder.dropout(decoder.embed(inputs))
+    for t, count in enumerate(told.counts):
+        alive = slice(count)  # the longest ones come first
+        scene, state = take(scene, alive), take(state, alive)
+        hidden, state, _ = decoder.hear(embedded[alive, t], scene, state)
+        heard.append(hidden)
+    truth = torch.cat([told.words[:count, t] for t, count in enumerate(told.counts)])
+    return decoder.say(torch.cat(heard)), truth
+
+
+def epoch_batches(
+    examples: Examples, per_item: int, batch: int, rng: np.random.Generator
+) -> Iterator[tuple[list[int], Lesson]]:
+    """Every training item once, with some of its captions."""
+    order = rng.permutation(examples.train)
+    for start in range(0, len(order), batch):
+        numbers = order[start : start + batch].tolist()
+        chosen = []
+        for place, n in enumerate(numbers):
+            own = examples.sentences[n]
+            chosen += [(place, own[k]) for k in rng.choice(len(own), min(per_item, len(own)), replace=False)]
+        yield numbers, lesson(chosen)
+
+
+@torch.inference_mode()
+def captions_on_val(decoder: PlainDecoder, examples: Examples, width: int = 1, batch: int = 50) -> list[str]:
+    decoder.eval()
+    model = CaptionModel(decoder, {"vocabulary": " ".join(examples.vocabulary.words), "threshold": 0.0})
+    found = []
+    for start in range(0, len(examples.val), batch):
+        scene = decoder.look(*examples.seen(examples.val[start : start + batch]))
+        found += [model.text(best[0]) for best in model.search(scene, width)]
+    decoder.train()
+    return found
+
+
+def fit(examples: Examples, args: argparse.Namespace) -> tuple[PlainDecoder, dict[str, float]]:
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    decoder = DECODERS[args.kind](args.cell, len(examples.vocabulary), FEATURE_SIZE, HIDDEN, EMBEDDED)
+    if args.kind == "clip":
+        start_from_photos(decoder, examples.vocabulary, args.cell, args.out)
+    average = copy.deepcopy(decoder)
+    optimiser = torch.optim.AdamW(decoder.parameters(), args.rate, weight_decay=args.decay)
+    steps = math.ceil(len(examples.train) / args.batch) * args.epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.05)
+    references = [list(examples.items[n].captions) for n in examples.val]
+    best, figures, started, done = copy.deepcopy(decoder), {"CIDEr": -1.0}, time.time(), 0
+    for epoch in range(1, args.epochs + 1):
+        total, words = 0.0, 0
+        for numbers, told in epoch_batches(examples, args.captions, args.batch, rng):
+            logits, truth = teacher_forced(decoder, decoder.look(*examples.seen(numbers, rng)), told)
+            loss = F.cross_entropy(logits, truth, ignore_index=UNKNOWN, label_smoothing=SMOOTHING)
+            optimiser.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
+            optimiser.step()
+            schedule.step()
+            total, words, done = total + float(loss.detach()) * len(truth), words + len(truth), done + 1
+            with torch.no_grad():
+                for mean, now in zip(average.parameters(), decoder.parameters(), strict=True):
+                    mean.lerp_(now, 1 - min(EMA, done / (done + 10)))
+        line = f"{args.kind} {args.cell} epoch {epoch}: loss {total / words:.3f}, {time.time() - started:.0f} s"
+        if epoch % 2 == 0 or epoch == args.epochs:
+            found = caption_metrics(captions_on_val(average, examples), references)
+            line += f", greedy on val: BLEU-4 {found['BLEU-4']:.3f}, CIDEr {found['CIDEr']:.3f}"
+            if found["CIDEr"] > figures["CIDEr"]:
+                best, figures = copy.deepcopy(average), found
+        print(line, flush=True)
+    return best.eval(), figures
+
+
+def start_from_photos(decoder: PlainDecoder, vocabulary: Vocabulary, cell: str, weights: Path) -> None:
+    """Take over what the photo captioner with the same cell knows; words are matched by their spelling."""
+    photo = load_caption("photo", cell, weights)
+    known = dict(photo.decoder.state_dict())
+    numbers = torch.tensor(photo.vocabulary.numbers(vocabulary.tokens))
+    shared = numbers != UNKNOWN
+    state = decoder.state_dict()
+    for name in ("embed.weight", "bias"):
+        state[name][shared] = known.pop(name)[numbers[shared]]
+    decoder.load_state_dict({**state, **known})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=DECODERS)
+    parser.add_argument("--cache", type=Path, required=True, help="folder that training.features wrote")
+    parser.add_argument("--out", type=Path, default=Path("weights"))
+    parser.add_argument("--cell", choices=CELLS, default="lstm")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--batch", type=int, default=64, help="photos or clips a step")
+    parser.add_argument("--captions", type=int, default=3, help="captions of each in an epoch")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.02)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    examples = Examples(args.kind, args.cache)
+    decoder, figures = fit(examples, args)
+    card = card_of(examples, figures, args)
+    tensors = {name: tensor.half() for name, tensor in decoder.state_dict().items()}
+    save_checkpoint(args.out / f"caption-{args.kind}-{args.cell}", tensors, card)
+
+
+def card_of(examples: Examples, figures: dict[str, float], args: argparse.Namespace) -> dict[str, Any]:
+    flags = f"--cell {args.cell} --epochs {args.epochs} --batch {args.batch} --captions {args.captions}"
+    return {
+        "model": f"captioner: {DECODERS[args.kind].__name__}",
+        "kind": args.kind,
+        "cell": args.cell,
+        "features": FEATURE_SIZE,
+        "hidden": HIDDEN,
+        "embedded": EMBEDDED,
+        "backbone": "lite0-tuned",
+        "command": f"python -m training.caption {args.kind} {flags} --rate {args.rate} --decay {args.decay} "
+        f"--seed {args.seed}",
+        "seed": args.seed,
+        "data": [CAPTION_SOURCE[args.kind]],
+        "limits": LIMITS[CAPTION_SOURCE[args.kind]],
+        "threshold": 0.0,
+        "greedy_on_val": figures,
+        "vocabulary": " ".join(examples.vocabulary.words),
+    }
+
+
+if __name__ == "__main__":
+    main()
