@@ -130,7 +130,7 @@ def read_captions(paths: list[str], encoder: Encoder, cell: str, width: int) -> 
         model = captioner("photo" if clip.kind == "photo" else "clip")
         scene = look(clip, encoder, model)
         best, *others = model.search(scene, width)[0]
-        yield path, (model.explain(scene, best), [model.text(other) for other in others])
+        yield path, (model.explain(scene, [best])[0], [model.text(other) for other in others])
 
 
 def look(clip: Clip, encoder: Encoder, model: CaptionModel) -> Scene:

@@ -30,7 +30,7 @@ from pipeline.decoding import (
     beam_search,
     most_likely,
     retrace,
-    take,
+    score,
     write,
 )
 from pipeline.recurrent import CELLS, State
@@ -191,6 +191,7 @@ class CaptionModel:
         self.decoder = decoder.eval()
         self.vocabulary = Vocabulary(card["vocabulary"].split())
         self.threshold: float = card["threshold"]
+        self.limits: list[str] = card["limits"]
 
     @torch.inference_mode()
     def look(self, features: np.ndarray) -> Scene:
@@ -211,26 +212,23 @@ class CaptionModel:
         for beam in beam_search(self.decoder, scene, 1, width):
             yield beam.hypotheses()[0]
 
-    def explain(self, scene: Scene, sentence: Hypothesis) -> Caption:
-        """The full account of a sentence that was found for a scene of one picture."""
-        steps = self._steps(retrace(self.decoder, scene, sentence.tokens))
-        return self.caption(tuple(steps), sentence)
+    def explain(self, scene: Scene, sentences: Sequence[Hypothesis]) -> list[Caption]:
+        """The full account of sentences that were found, one for each picture of the scene."""
+        told = retrace(self.decoder, scene, [sentence.tokens for sentence in sentences])
+        return [self.caption(tuple(self._steps(each))) for each in told]
 
     def evolve(self, scene: Scene, width: int) -> list[Caption]:
         """What would be said of a clip after each of its T frames, T captions."""
         assert isinstance(self.decoder, ClipDecoder), "only the clip captioner reads frame by frame"
         prefixes = self.decoder.prefixes(scene)
-        found = self.search(prefixes, width)
-        return [self.explain(take(prefixes, torch.tensor([t])), best[0]) for t, best in enumerate(found)]
+        return self.explain(prefixes, [sentences[0] for sentences in self.search(prefixes, width)])
 
-    def caption(self, steps: tuple[WordStep, ...], sentence: Hypothesis | None = None) -> Caption:
+    def caption(self, steps: tuple[WordStep, ...]) -> Caption:
         """Word steps up to the end -> the caption they are."""
         log_p = sum(math.log(step.probability) for step in steps)
-        if sentence is None:
-            sentence = Hypothesis((0,) * (len(steps) - 1), log_p)
         confidence = math.exp(log_p / len(steps))
         text = " ".join(step.word for step in steps[:-1])
-        return Caption(text, sentence.score, confidence, confidence >= self.threshold, steps)
+        return Caption(text, score(log_p, len(steps)), confidence, confidence >= self.threshold, steps)
 
     def text(self, sentence: Hypothesis) -> str:
         return " ".join(self.vocabulary[token] for token in sentence.tokens)

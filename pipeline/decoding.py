@@ -53,7 +53,12 @@ class Hypothesis:
 
     @property
     def score(self) -> float:
-        return self.log_probability / (len(self.tokens) + 1) ** LENGTH_POWER
+        return score(self.log_probability, len(self.tokens) + 1)
+
+
+def score(log_probability: float, tokens: int) -> float:
+    """What sentences of different lengths are compared by; ``tokens`` counts the end too."""
+    return log_probability / tokens**LENGTH_POWER
 
 
 Choice = Callable[[Tensor], int]  # log-probabilities (V,) -> token
@@ -91,13 +96,17 @@ def write(decoder: Decoder, scene: Scene, choose: Choice = most_likely) -> Itera
 
 
 @torch.inference_mode()
-def retrace(decoder: Decoder, scene: Scene, tokens: Sequence[int]) -> Iterator[Written]:
-    """The same account of a sentence that is known already; END is added."""
-    state, last = decoder.begin(scene), START
-    for token in (*tokens, END):
-        log_p, state, attention = decoder.step(torch.tensor([last]), scene, state)
-        yield Written(token, log_p[0], None if attention is None else attention[0])
-        last = token
+def retrace(decoder: Decoder, scene: Scene, sentences: Sequence[Sequence[int]]) -> list[list[Written]]:
+    """The same account of sentences that are known already, one for each picture of the scene; END is added."""
+    state, found = decoder.begin(scene), [[] for _ in sentences]
+    last = torch.tensor([START] * len(sentences))
+    for place in range(max(map(len, sentences)) + 1):
+        log_p, state, attention = decoder.step(last, scene, state)
+        last = torch.tensor([tokens[place] if place < len(tokens) else END for tokens in sentences])
+        for b, tokens in enumerate(sentences):
+            if place <= len(tokens):
+                found[b].append(Written(int(last[b]), log_p[b], None if attention is None else attention[b]))
+    return found
 
 
 def forbidden(tokens: Sequence[int]) -> list[int]:

@@ -35,9 +35,9 @@ def watch() -> AppTest:
 def encoded(monkeypatch) -> list[int]:
     """Counts the pictures that the CNN is asked to encode."""
     counts: list[int] = []
-    encode = Encoder._encode_squares
+    encode = Encoder._encode_canvases
     monkeypatch.setattr(
-        Encoder, "_encode_squares", lambda self, squares: counts.append(len(squares)) or encode(self, squares)
+        Encoder, "_encode_canvases", lambda self, pictures: counts.append(len(pictures)) or encode(self, pictures)
     )
     return counts
 

@@ -31,7 +31,9 @@ def looking(request) -> tuple[PlainDecoder, Scene]:
     """A decoder with opinions (large weights), and four pictures of seven places."""
     torch.manual_seed(3)
     kind, cell = request.param
-    decoder = DECODERS[kind](cell, 60, features=16, hidden=24, embedded=12).double().eval()  # double: no ties by rounding
+    decoder = (
+        DECODERS[kind](cell, 60, features=16, hidden=24, embedded=12).double().eval()
+    )  # double, so that rounding makes no ties
     with torch.inference_mode():
         for parameter in decoder.parameters():
             parameter.mul_(3)
@@ -77,9 +79,20 @@ def test_the_score_is_the_sentence_read_again(looking):
     decoder, scene = looking
     for b, found in enumerate(search(decoder, scene, 3)):
         for h in found:
-            again = sum(float(s.log_probabilities[s.token]) for s in retrace(decoder, alone(scene, b), h.tokens))
-            assert h.log_probability == pytest.approx(again)
-            assert h.score == pytest.approx(again / (len(h.tokens) + 1) ** LENGTH_POWER)
+            (again,) = retrace(decoder, alone(scene, b), [h.tokens])
+            total = sum(float(s.log_probabilities[s.token]) for s in again)
+            assert h.log_probability == pytest.approx(total)
+            assert h.score == pytest.approx(total / (len(h.tokens) + 1) ** LENGTH_POWER)
+
+
+def test_sentences_are_retraced_together_as_alone(looking):
+    decoder, scene = looking
+    sentences = [(5, 6, 7, 8), (9,), (5, 9, 5), (7, 7)]
+    for b, together in enumerate(retrace(decoder, scene, sentences)):
+        (by_itself,) = retrace(decoder, alone(scene, b), sentences[b : b + 1])
+        assert [s.token for s in together] == [s.token for s in by_itself] == [*sentences[b], END]
+        for one, other in zip(together, by_itself, strict=True):
+            torch.testing.assert_close(one.log_probabilities, other.log_probabilities)
 
 
 def test_every_sentence_ends_and_says_only_words(looking):

@@ -4,7 +4,7 @@ from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 
 
 def test_words_without_marks_and_capitals():
-    assert tokenize("A man's T-shirt, (2 dogs) -- \"runs\"!") == ["a", "man's", "t-shirt", "2", "dogs", "runs"]
+    assert tokenize('A man\'s T-shirt, (2 dogs) -- "runs"!') == ["a", "man's", "t-shirt", "2", "dogs", "runs"]
     assert tokenize(" . ") == []
 
 

@@ -20,11 +20,13 @@ import numpy as np
 import streamlit as st
 
 from pipeline.action import ActionModel, ActionStep, load_action
-from pipeline.encoder import Encoder, FrameFeatures, load_encoder
+from pipeline.caption import Caption, CaptionModel, load_caption
+from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
 from pipeline.media import Clip, read_clip
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 CLIPS_KEPT = 64  # about 64 MB
+FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
 SHOWN_HEIGHT = 360  # pixels, of the JPEGs that are kept to look at
 
 Progress = Callable[[float, str], None]  # share done in 0..1, what is happening now
@@ -40,9 +42,15 @@ def action_model(cell: str) -> ActionModel:
     return load_action(cell)
 
 
+@st.cache_resource(show_spinner=False)
+def caption_model(kind: str, cell: str) -> CaptionModel:
+    return load_caption(kind, cell)
+
+
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that any page needs of it. ``steps`` fills up, one entry a cell that read it."""
+    """A clip after the CNN: all that any page needs of it. ``steps`` and ``told`` fill up, one entry for each network
+    that read it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
@@ -50,13 +58,23 @@ class EncodedClip:
     features: tuple[FrameFeatures, ...]
     pictures: tuple[bytes, ...]  # JPEG, one a frame
     mime: str | None  # under which a browser plays the file itself, if it can
+    regions: np.ndarray | None  # (R, D), of a photo
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
+    told: dict[tuple[str, int], list[Caption]] = field(default_factory=dict)
 
     def read_with(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
         if cell not in self.steps:
             self.steps[cell] = tuple(action_model(cell).read(self.features))
         return self.steps[cell]
+
+    def told_with(self, cell: str, width: int) -> list[Caption]:
+        """What the clip captioner with this cell says after every frame, by beam search of this width."""
+        if (cell, width) not in self.told:
+            model = caption_model("clip", cell)
+            features = np.stack([frame.features for frame in self.features])
+            self.told[cell, width] = model.evolve(model.look(features[None]), width)
+        return self.told[cell, width]
 
 
 class RecentClips:
@@ -104,11 +122,24 @@ def _encode(digest: str, data: bytes, name: str, progress: Progress) -> EncodedC
         path.write_bytes(data)
         clip = read_clip(path, name=name)
     progress(0.05, "Waking the network")
-    features = []
-    for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
-        features.append(frame)
-        progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
-    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), _pictures(clip), clip.mime)
+    features, regions = [], None
+    if clip.kind == "photo":
+        seen = encoder().encode([clip.frames[0].image])
+        features, regions = [FrameFeatures(0, 0.0, seen.features[0])], seen.maps[0]
+    else:
+        for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
+            features.append(frame)
+            progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
+    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), _pictures(clip), clip.mime, regions)
+
+
+@st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
+def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
+    """The regions (R, D) of one frame of the clip with this digest, and how many rows and columns they stand in."""
+    picture = cv2.imdecode(np.frombuffer(_clip.pictures[index], np.uint8), cv2.IMREAD_COLOR_RGB)
+    if _clip.regions is not None:
+        return _clip.regions, grid(picture)
+    return encoder().encode([picture]).maps[0], grid(picture)
 
 
 def _pictures(clip: Clip) -> tuple[bytes, ...]:

@@ -8,30 +8,23 @@ answer at the cursor, and ``timeline`` the film strip, the chart and the hidden 
 from __future__ import annotations
 
 import base64
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import streamlit as st
 
 from pipeline.action import ActionModel, ActionStep, Verdict
+from views.component import component, data_uri
 from views.loaded import EncodedClip
 
-HERE = Path(__file__).parent
 LINES = 6  # labels that get a colour and a line
 TOP = 5  # labels that get a bar
 
-_component = st.components.v2.component(
-    "unroll_reading",
-    html='<div class="unroll"></div>',
-    css=(HERE / "reading.css").read_text(),
-    js=(HERE / "reading.js").read_text(),
-)
+_component = component("reading")
 
 
 def stage(clip: EncodedClip) -> None:
     """The frame at the cursor, large: for photos, and for videos that a browser cannot play."""
-    _mount("stage", clip, {"pictures": [_data_uri(p) for p in clip.pictures]})
+    _mount("stage", clip, {"pictures": [data_uri(p) for p in clip.pictures]})
 
 
 def verdict(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Verdict) -> None:
@@ -54,7 +47,7 @@ def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...
     hidden = hidden[:, np.argsort(hidden.mean(0))]  # units that agree stand together
     leaders = values.argmax(1)
     data = {
-        "pictures": [_data_uri(p) for p in clip.pictures],
+        "pictures": [data_uri(p) for p in clip.pictures],
         "names": names,
         "values": np.round(values[:, columns], 4).T.tolist(),
         "leaders": [model.labels[k] for k in leaders],
@@ -78,7 +71,3 @@ def _mount(part: str, clip: EncodedClip, data: dict[str, Any]) -> None:
     times = [round(frame.time, 3) for frame in clip.features]
     shared = {"part": part, "clip": clip.digest, "kind": clip.kind, "times": times, "duration": clip.duration}
     _component(key=f"reading-{part}", data={**shared, **data})
-
-
-def _data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

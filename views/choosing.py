@@ -1,0 +1,62 @@
+"""What every page begins with: a file of the visitor's or a sample, and the cell that reads it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import streamlit as st
+
+from pipeline.media import MediaError
+from pipeline.recurrent import CELLS
+from pipeline.samples import SAMPLES, sample_path
+from views.loaded import CELL_NAMES, EncodedClip, encoded_clip
+
+SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
+
+
+class Chosen(NamedTuple):
+    """The file to read: its bytes, and what to call it."""
+
+    data: bytes
+    name: str
+
+
+def controls() -> tuple[Chosen, str]:
+    """The row above the answer -> the file, and the name of the cell."""
+    upload, choice, reader = st.columns([6, 3, 3], gap="medium")
+    file = upload.file_uploader(
+        "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
+    )
+    sample = choice.pills(
+        "or a sample", list(SAMPLES), default="bikes", key="sample", disabled=file is not None, required=True
+    )
+    cell = reader.segmented_control(
+        "read by", list(CELLS), format_func=CELL_NAMES.get, default="lstm", key="cell", required=True
+    )
+    if file is not None:
+        return Chosen(file.getvalue(), file.name), cell
+    return Chosen(sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+
+
+def read(chosen: Chosen) -> EncodedClip | None:
+    """The chosen clip, encoded; the stages, or what is wrong with the file, are shown where the answer will stand."""
+    slot = st.empty()
+    try:
+        with slot.container():
+            bar = st.progress(0.0, "Opening the file")
+            clip = encoded_clip(chosen.data, chosen.name, bar.progress)
+        slot.empty()
+        return clip
+    except MediaError as error:
+        with slot.container():
+            st.error(_plain(str(error)), icon=":material/broken_image:")
+            st.caption(
+                "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
+            )
+        return None
+
+
+def _plain(text: str) -> str:
+    """Text that holds a visitor's words (a file's name), so that Markdown shows it as it is."""
+    return re.sub(r"([^\w\s])", r"\\\1", text)

@@ -1,0 +1,211 @@
+// What the interactive pictures share; each component's script begins with this file.
+// Everything a visitor sent arrives as data and leaves as text nodes, numbers or data: images made by the server;
+// nothing is ever parsed as HTML.
+
+const SVG = "http://www.w3.org/2000/svg"
+
+export default function (component) {
+  const root = component.parentElement.querySelector(".unroll")
+  const data = component.data
+  const stop = new AbortController() // every listener dies with it when new data arrives or the part goes
+  root.replaceChildren()
+  root.dataset.part = data.part
+  PARTS[data.part](root, data, stop.signal)
+  return () => stop.abort()
+}
+
+// ── The cursor: one step of one clip, shared by the parts through events on the document ──────────────────────────
+
+function currentStep(data) {
+  const shared = window.unrollCursor
+  const last = data.times.length - 1
+  return shared && shared.clip === data.clip ? Math.min(shared.step, last) : last
+}
+
+function moveTo(data, step, mover) {
+  step = Math.max(0, Math.min(data.times.length - 1, step))
+  window.unrollCursor = { clip: data.clip, step }
+  document.dispatchEvent(new CustomEvent("unroll-step", { detail: { clip: data.clip, step, mover } }))
+}
+
+function onStep(data, signal, show) {
+  document.addEventListener("unroll-step", (e) => e.detail.clip === data.clip && show(e.detail.step, e.detail.mover), {
+    signal,
+  })
+  show(currentStep(data))
+}
+
+// ── One time axis: the film strip, whatever rows a part adds under it, and the cursor through all of them ─────────
+
+function timeAxis(root, data, signal, { rows, beside, told, caption }) {
+  const steps = data.times.length
+  const film = el("div", { class: "film" }, ...data.pictures.map((src) => el("img", { src, alt: "", draggable: "false" })))
+  const cursor = el("div", { class: "cursor" })
+  const axis = el("div", { class: "axis" }, ...timeTicks(data))
+  const tracks = el("div", {
+    class: "tracks", role: "slider", tabindex: "0", "aria-label": "Step of the reading",
+    "aria-valuemin": "1", "aria-valuemax": String(steps),
+  }, film, ...rows, axis, cursor)
+  tracks.style.setProperty("--steps", steps)
+  const play = el("button", { class: "play", type: "button" })
+  const readout = el("span", { class: "readout" })
+  root.append(
+    el("div", { class: "controls" }, play, readout, beside),
+    el("div", { class: "scroller" }, tracks),
+    el("p", { class: "caption" }, caption)
+  )
+  const player = new Player(data, signal, play)
+  onStep(data, signal, (step, mover) => {
+    cursor.style.left = `${(100 * step) / steps}%`
+    readout.textContent = `${seconds(data.times[step])}  ${told(step)}`
+    tracks.setAttribute("aria-valuenow", String(step + 1))
+    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${told(step)}`)
+    keepInView(tracks, step / steps)
+    if (mover !== "video" && mover !== undefined) player.seek(step)
+  })
+  listenToHand(tracks, data, signal, player)
+}
+
+function listenToHand(tracks, data, signal, player) {
+  const steps = data.times.length
+  const stepAt = (event) => {
+    const box = tracks.getBoundingClientRect()
+    return Math.floor(((event.clientX - box.left) / box.width) * steps)
+  }
+  const mouse = (e) => e.pointerType === "mouse"
+  tracks.addEventListener("pointerdown", (e) => {
+    if (mouse(e)) tracks.setPointerCapture(e.pointerId)
+    moveTo(data, stepAt(e), "hand")
+  }, { signal })
+  tracks.addEventListener("pointermove", (e) => e.buttons && mouse(e) && moveTo(data, stepAt(e), "hand"), { signal })
+  tracks.addEventListener("keydown", (e) => {
+    const now = currentStep(data)
+    const target = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: steps - 1 }[e.key]
+    if (target !== undefined) moveTo(data, target, "hand")
+    else if (e.key === " ") player.toggle()
+    else return
+    e.preventDefault()
+  }, { signal })
+}
+
+function keepInView(tracks, share) {
+  const scroller = tracks.parentElement
+  if (!scroller || scroller.scrollWidth <= scroller.clientWidth) return
+  scroller.scrollLeft = share * scroller.scrollWidth - scroller.clientWidth / 2
+}
+
+function timeTicks(data) {
+  const steps = data.times.length
+  const every = Math.max(1, Math.ceil(steps / 8))
+  return data.times.filter((_, i) => i % every === 0).map((time, k) => {
+    const tick = el("span", {}, data.kind === "folder" ? `image ${k * every + 1}` : seconds(time))
+    tick.style.left = `${(100 * k * every) / steps}%`
+    return tick
+  })
+}
+
+// ── Playing: with the video where the page has one, else step by step ─────────────────────────────────────────────
+
+class Player {
+  constructor(data, signal, button) {
+    Object.assign(this, { data, button, timer: null })
+    button.addEventListener("click", () => this.toggle(), { signal })
+    const mine = (e) => e.target === this.video()
+    // Media events do not bubble, but they can be caught on their way down.
+    document.addEventListener("play", (e) => mine(e) && this.follow(), { signal, capture: true })
+    document.addEventListener("pause", (e) => mine(e) && this.label(), { signal, capture: true })
+    document.addEventListener("seeked", (e) => mine(e) && this.byHand() && this.toVideoTime(), { signal, capture: true })
+    signal.addEventListener("abort", () => clearInterval(this.timer))
+    this.label()
+  }
+
+  byHand() {
+    // Not our own seek, and not the one to the beginning with which a player greets a new clip.
+    const video = this.video()
+    return !this.seeking && (video.currentTime > 0 || video.played.length > 0)
+  }
+
+  video() {
+    return this.data.kind === "video" ? document.querySelector(".st-key-player video") : null
+  }
+
+  playing() {
+    const video = this.video()
+    return video ? !video.paused : this.timer !== null
+  }
+
+  label() {
+    const playing = this.playing()
+    this.button.textContent = playing ? "❚❚" : "▶"
+    this.button.setAttribute("aria-label", playing ? "Pause" : "Play")
+  }
+
+  toggle() {
+    const video = this.video()
+    if (video) {
+      if (video.paused && currentStep(this.data) === this.data.times.length - 1) video.currentTime = 0
+      video.paused ? video.play().catch(() => {}) : video.pause()
+    } else if (this.timer !== null) {
+      this.stop()
+    } else {
+      let step = currentStep(this.data)
+      if (step === this.data.times.length - 1) step = -1
+      this.timer = setInterval(() => {
+        step += 1
+        moveTo(this.data, step, "timer")
+        if (step >= this.data.times.length - 1) this.stop()
+      }, 350)
+    }
+    this.label()
+  }
+
+  stop() {
+    clearInterval(this.timer)
+    this.timer = null
+    this.label()
+  }
+
+  follow() {
+    this.label()
+    const tick = () => {
+      this.toVideoTime()
+      const video = this.video()
+      if (video && !video.paused) requestAnimationFrame(tick)
+    }
+    tick()
+  }
+
+  toVideoTime() {
+    const time = this.video().currentTime + 0.02
+    let step = 0
+    while (step + 1 < this.data.times.length && this.data.times[step + 1] <= time) step += 1
+    if (step !== currentStep(this.data)) moveTo(this.data, step, "video")
+  }
+
+  seek(step) {
+    const video = this.video()
+    if (!video) return
+    this.seeking = true
+    video.currentTime = this.data.times[step]
+    setTimeout(() => (this.seeking = false), 250)
+  }
+}
+
+// ── Small things ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+function seconds(time) {
+  return `${time.toFixed(1)} s`
+}
+
+function el(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  node.append(...children)
+  return node
+}
+
+function svgEl(tag, attributes) {
+  const node = document.createElementNS(SVG, tag)
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value)
+  return node
+}

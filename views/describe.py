@@ -1,0 +1,197 @@
+"""Describe: a photo or a clip goes in, a sentence comes out word by word, and every word can be questioned."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from pipeline.caption import Caption, CaptionModel, Scene
+from pipeline.decoding import Hypothesis, most_likely, sampled
+from pipeline.subtitles import webvtt
+from views import reading, sentence
+from views.choosing import Chosen, controls, read
+from views.loaded import EncodedClip, caption_model, frame_regions
+
+BEAMS = (1, 10)  # narrowest and widest
+
+
+class Places(NamedTuple):
+    """Where things stand: the picture to the left, the sentence to the right."""
+
+    picture: DeltaGenerator
+    sentence: DeltaGenerator
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How words are chosen: by beam search, or, if a temperature is given, drawn at random."""
+
+    width: int
+    temperature: float | None = None
+    seed: int = 0
+
+
+def page() -> None:
+    st.title("What is there to see?")
+    st.markdown(
+        "The same CNN looks; a recurrent network writes, one word after another, each word fed back as its next input. "
+        "Point at a word to see what else it could have been, and where the network looked for it."
+    )
+    chosen, cell = controls()
+    left, right = st.columns([6, 5], gap="large")
+    with right:
+        place = st.container(key="telling")
+    with place:
+        clip = read(chosen)
+    if clip is None:
+        return
+    kind, frame, manner = settings(clip)
+    places = Places(left, place)
+    model = caption_model(kind, cell)
+    if kind == "clip":
+        describe_clip(chosen, clip, model, cell, manner, places)
+    else:
+        describe_picture(clip, frame, model, f"{kind}-{cell}", manner, places)
+    st.caption(" ".join(model.limits))
+
+
+def settings(clip: EncodedClip) -> tuple[str, int, Manner]:
+    """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
+    what, how, fine = st.columns(3, gap="large")
+    with what:
+        kind, frame = subject(clip)
+    drawn = how.segmented_control(
+        "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
+    )
+    if drawn == "the likeliest":
+        width = fine.slider("beam width", *BEAMS, 5, key="beam", help="How many sentences are kept while writing.")
+        return kind, frame, Manner(width)
+    temperature = fine.slider("temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", help="Above 1: wilder.")
+    if fine.button("Draw again", icon=":material/casino:", key="again"):
+        st.session_state["seed"] = st.session_state.get("seed", 0) + 1
+    return kind, frame, Manner(1, temperature, st.session_state.get("seed", 0))
+
+
+def subject(clip: EncodedClip) -> tuple[str, int]:
+    """What is described: the whole clip, or one frame of it, and then by which of the two photo captioners."""
+    frame = 0
+    if clip.kind != "photo":
+        whole = st.segmented_control(
+            "describe", ["the clip", "one frame"], default="the clip", key="what", required=True
+        )
+        if whole == "the clip":
+            return "clip", frame
+        if len(clip.features) > 1:
+            frame = st.slider("frame", 1, len(clip.features), len(clip.features) // 2 + 1, key="frame") - 1
+    again = st.toggle(
+        "look again before every word", value=True, key="attends", help="Off: it sees the picture only once."
+    )
+    return ("photo" if again else "plain"), frame
+
+
+def describe_picture(
+    clip: EncodedClip,
+    frame: int,
+    model: CaptionModel,
+    name: str,
+    manner: Manner,
+    places: Places,
+) -> None:
+    regions, grid = frame_regions(clip.digest, frame, clip)
+    scene = model.look(regions[None])
+    key = f"{clip.digest}-{frame}-{name}"
+    with places.picture:
+        sentence.photo(key, clip.pictures[frame], grid)
+    with places.sentence:
+        caption, others = tell(model, scene, manner)
+        sentence.words(key, "photo", [0.0], [caption], model.threshold)
+    if caption.steps[0].attention is None:
+        st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
+    else:
+        sentence.maps(key, clip.pictures[frame], grid, caption)
+    alternatives(model, others)
+    downloads(caption)
+
+
+def describe_clip(
+    chosen: Chosen,
+    clip: EncodedClip,
+    model: CaptionModel,
+    cell: str,
+    manner: Manner,
+    places: Places,
+) -> None:
+    features = np.stack([frame.features for frame in clip.features])
+    scene = model.look(features[None])
+    with places.sentence:
+        caption, others = tell(model, scene, manner)
+        captions = [*clip.told_with(cell, manner.width)[:-1], caption]
+        times = [frame.time for frame in clip.features]
+        sentence.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
+    subtitles = webvtt(times, [c.text for c in captions], clip.duration)
+    with places.picture, st.container(key="player"):
+        if clip.mime:
+            st.video(chosen.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
+        else:
+            reading.stage(clip)
+    sentence.moments(f"{clip.digest}-{cell}", times, clip.duration, clip.pictures, captions)
+    alternatives(model, others)
+    downloads(caption, subtitles)
+
+
+def tell(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
+    """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
+    place = st.empty()
+    slot = place.container(key="writing").empty()
+
+    if manner.temperature is None and manner.width > 1:
+        kept: list[Hypothesis] = []
+        for kept in model.watch_search(scene, manner.width):
+            slot.markdown(model.text(kept[0]))
+        caption, others = model.explain(scene, kept[:1])[0], kept[1:]
+    else:
+        choose = most_likely if manner.temperature is None else sampled(manner.temperature, 0.95, manner.seed)
+        steps = []
+        for step in model.write(scene, choose):
+            steps.append(step)
+            slot.markdown(" ".join(s.word for s in steps))
+        caption, others = model.caption(tuple(steps)), []
+    place.empty()
+    return caption, others
+
+
+def alternatives(model: CaptionModel, others: Sequence[Hypothesis]) -> None:
+    if others:
+        with st.expander(f"The other {len(others)} sentences that the beam kept"):
+            st.dataframe(
+                [{"sentence": model.text(h), "score": round(h.score, 2)} for h in others],
+                hide_index=True,
+                width="stretch",
+                column_config={"score": st.column_config.NumberColumn(width="small", format="%.2f")},
+            )
+
+
+def downloads(caption: Caption, subtitles: str | None = None) -> None:
+    row = st.container(horizontal=True)
+    row.download_button("JSON", as_json(caption), "caption.json", "application/json", icon=":material/download:")
+    if subtitles:
+        row.download_button("Subtitles (WebVTT)", subtitles, "caption.vtt", "text/vtt", icon=":material/subtitles:")
+
+
+def as_json(caption: Caption) -> str:
+    words = [
+        {
+            "word": step.word,
+            "probability": round(step.probability, 4),
+            "alternatives": [[word, round(p, 4)] for word, p in step.alternatives],
+            "attention": None if step.attention is None else [round(float(a), 4) for a in step.attention],
+        }
+        for step in caption.steps
+    ]
+    return json.dumps({"caption": caption.text, "confidence": round(caption.confidence, 4), "words": words}, indent=1)
