@@ -61,6 +61,7 @@ def score(log_probability: float, tokens: int) -> float:
     return log_probability / tokens**LENGTH_POWER
 
 
+Rule = Callable[[Sequence[int]], list[int]]  # tokens so far -> tokens that may not come next
 Choice = Callable[[Tensor], int]  # log-probabilities (V,) -> token
 
 
@@ -84,13 +85,21 @@ def sampled(temperature: float, top_p: float, seed: int) -> Choice:
     return choose
 
 
+def no_repeats(tokens: Sequence[int]) -> list[int]:
+    """What may not come next in a sentence: the end before any word, and what would repeat three words in a row."""
+    if len(tokens) == 1:
+        return [END]
+    pair = tuple(tokens[-2:])
+    return [tokens[i + 2] for i in range(len(tokens) - 2) if tuple(tokens[i : i + 2]) == pair]
+
+
 @torch.inference_mode()
-def write(decoder: Decoder, scene: Scene, choose: Choice = most_likely) -> Iterator[Written]:
+def write(decoder: Decoder, scene: Scene, choose: Choice = most_likely, rule: Rule = no_repeats) -> Iterator[Written]:
     """One sentence, each word as soon as it is chosen; the last has the token END. ``scene`` holds one picture."""
     state, tokens = decoder.begin(scene), [START]
     while tokens[-1] != END:
         log_p, state, attention = decoder.step(torch.tensor(tokens[-1:]), scene, state)
-        allowed = log_p[0].index_fill(0, torch.tensor(forbidden(tokens), dtype=torch.long), -torch.inf)
+        allowed = log_p[0].index_fill(0, torch.tensor(rule(tokens), dtype=torch.long), -torch.inf)
         tokens.append(choose(allowed) if len(tokens) <= MAX_WORDS else END)
         yield Written(tokens[-1], log_p[0], None if attention is None else attention[0])
 
@@ -107,14 +116,6 @@ def retrace(decoder: Decoder, scene: Scene, sentences: Sequence[Sequence[int]]) 
             if place <= len(tokens):
                 found[b].append(Written(int(last[b]), log_p[b], None if attention is None else attention[b]))
     return found
-
-
-def forbidden(tokens: Sequence[int]) -> list[int]:
-    """What may not come next: the end before any word, and whatever would repeat three words in a row."""
-    if len(tokens) == 1:
-        return [END]
-    pair = tuple(tokens[-2:])
-    return [tokens[i + 2] for i in range(len(tokens) - 2) if tuple(tokens[i : i + 2]) == pair]
 
 
 # ── Beam search ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,8 +143,17 @@ class Beam:
 
 
 @torch.inference_mode()
-def beam_search(decoder: Decoder, scene: Scene, batch: int, width: int) -> Iterator[Beam]:
+def beam_search(
+    decoder: Decoder,
+    scene: Scene,
+    batch: int,
+    width: int,
+    begun: Sequence[int] = (START,),
+    rule: Rule = no_repeats,
+) -> Iterator[Beam]:
     """Write ``width`` sentences for each of ``batch`` pictures; the beam after each word, the last one finished.
+
+    All sentences begin with ``begun``, whose probability does not count.
 
     Monotonic beam search (Lemons et al., "Beam Search: Faster and Monotonic", ICAPS 2022): slot k takes the best
     continuation of slots 1..k that no earlier slot took. So a wider beam holds every sentence of a narrower one, and
@@ -151,17 +161,19 @@ def beam_search(decoder: Decoder, scene: Scene, batch: int, width: int) -> Itera
     """
     scene = take(scene, torch.arange(batch).repeat_interleave(width))
     state = decoder.begin(scene)
+    for token in begun[:-1]:
+        _, state, _ = decoder.step(torch.full((batch * width,), token), scene, state)
     beam = Beam(
-        [[[START] for _ in range(width)] for _ in range(batch)],
+        [[list(begun) for _ in range(width)] for _ in range(batch)],
         torch.full((batch, width), -torch.inf).index_fill(1, torch.tensor([0]), 0.0),
         torch.zeros(batch, width, dtype=torch.bool),
     )
-    for length in range(1, MAX_WORDS + 2):
+    for length in range(len(begun), len(begun) + MAX_WORDS + 1):
         last = torch.tensor([tokens[-1] for sentences in beam.tokens for tokens in sentences])
         log_p, state, _ = decoder.step(last, scene, state)
-        if length > MAX_WORDS:  # no room for another word: only the end is left
+        if length == len(begun) + MAX_WORDS:  # no room for another word: only the end is left
             log_p = torch.full_like(log_p, -torch.inf).index_copy(1, torch.tensor([END]), log_p[:, [END]])
-        parents = advance(beam, log_p.view(batch, width, -1))
+        parents = advance(beam, log_p.view(batch, width, -1), rule)
         rows = parents + torch.arange(batch).unsqueeze(1) * width
         state = take(state, rows.flatten())
         yield beam
@@ -169,12 +181,12 @@ def beam_search(decoder: Decoder, scene: Scene, batch: int, width: int) -> Itera
             return
 
 
-def advance(beam: Beam, log_p: Tensor) -> Tensor:
+def advance(beam: Beam, log_p: Tensor, rule: Rule) -> Tensor:
     """Give every live slot its next word, in place; -> the slots whose sentences they continue, (B, K)."""
     batch, width, _ = log_p.shape
     for b, sentences in enumerate(beam.tokens):
         for k, tokens in enumerate(sentences):
-            log_p[b, k, forbidden(tokens)] = -torch.inf
+            log_p[b, k, rule(tokens)] = -torch.inf
     total = beam.log_probability.unsqueeze(2) + log_p
     total[beam.ended] = -torch.inf  # nothing continues a finished sentence
     best, words = total.topk(min(width, total.shape[2]), 2)  # no slot's child is needed beyond its first K

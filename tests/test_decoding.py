@@ -13,7 +13,7 @@ from pipeline.decoding import (
     MAX_WORDS,
     Hypothesis,
     beam_search,
-    forbidden,
+    no_repeats,
     retrace,
     sampled,
     take,
@@ -139,9 +139,9 @@ def test_sampling_refuses_what_means_nothing(temperature, top_p):
 
 
 def test_what_may_not_come_next():
-    assert forbidden([START]) == [END]
-    assert forbidden([START, 5, 6, 7, 5, 6]) == [7]
-    assert forbidden([START, 5, 6, 7]) == []
+    assert no_repeats([START]) == [END]
+    assert no_repeats([START, 5, 6, 7, 5, 6]) == [7]
+    assert no_repeats([START, 5, 6, 7]) == []
 
 
 def test_score_prefers_neither_short_nor_long_by_itself():

@@ -4,11 +4,11 @@
     python -m training.encoder --cache cache
     python -m training.action --cache cache --out measured
     python -m training.score action --weights measured
-    python -m training.encoder --cache cache --refit measured --epochs 2 --rate 1.5e-4
+    python -m training.encoder --cache cache --refit measured --epochs 1 --rate 1.5e-4
     python -m training.action --cache cache --refit measured
 
 Every step is supervised, so that the answer after every frame means something. A training sequence is a fresh draw of
-an item: a stretch of a video with dropped frames and a random mirror; the frames of an MSR-VTT video, some held for
+an item: a stretch of a video with dropped frames; the frames of an MSR-VTT video, some held for
 several steps; a photo alone, or panned over. Motion is left out at random, because photos and folders have none.
 Frames' features are hidden at random too where motion is known: the encoder has seen the training frames, so they tell
 more there than on new clips, and a network that trusts them forgets to look at the motion.
@@ -98,7 +98,7 @@ class Draws:
 
     def __init__(self, folder: Path, items: list[Item], labels: list[str], everything: bool) -> None:
         self.items, self.cache = items, (cache := FeatureCache(folder))
-        self.features = np.load(folder / "tuned.npy")  # (2, N, D): plain and mirrored
+        self.features = np.load(folder / "tuned.npy")  # (N, D)
         self.label = {n: labels.index(item.label) for n, item in enumerate(items) if item.label}
         self.train = [n for n in self.label if items[n].is_fitted(everything)]
         self.held_out = [n for n in self.label if items[n].held_out]
@@ -140,16 +140,14 @@ class Draws:
         part = rows[start : start + length : rng.choice([1, 1, 2, 3])]
         return [r for r in part if rng.random() > 0.1] or part
 
-    def batch(self, numbers: list[int], draws: list[Draw], rng: np.random.Generator | None = None) -> Sequences:
-        """The features of these draws; with ``rng`` some of the sequences are mirrored."""
+    def batch(self, numbers: list[int], draws: list[Draw]) -> Sequences:
+        """The features of these draws."""
         counts = [len(rows) for rows, _ in draws]
         rows = np.concatenate([rows for rows, _ in draws])
         moves = np.concatenate([motion for _, motion in draws])
-        mirror = np.zeros(len(draws), int) if rng is None else rng.integers(0, 2, len(draws))
-        mirror = np.repeat(mirror, counts)
         return Sequences(
-            torch.from_numpy(self.features[mirror, rows]).float(),
-            torch.from_numpy(self.features[mirror, np.maximum(moves, 0)]).float(),
+            torch.from_numpy(self.features[rows]).float(),
+            torch.from_numpy(self.features[np.maximum(moves, 0)]).float(),
             torch.from_numpy(moves >= 0),
             torch.from_numpy(np.repeat(np.arange(len(draws)), counts)),
             torch.from_numpy(np.concatenate([np.arange(n) for n in counts])),
@@ -161,7 +159,7 @@ def standardise(network: ActionNetwork, draws: Draws) -> None:
     """Give the network the mean and spread of the training features, of frames and of motion."""
     for kinds, part in (((FRAME, CROP), slice(0, FEATURE_SIZE)), ((MOTION, CROP_MOTION), slice(FEATURE_SIZE, None))):
         rows = [r for n in draws.train for kind in kinds for r in draws.cache.rows.get((n, kind), ())]
-        values = torch.from_numpy(draws.features[0, rows]).float()
+        values = torch.from_numpy(draws.features[rows]).float()
         network.mean[part], network.std[part] = values.mean(0), values.std(0) + 0.05
 
 
@@ -199,7 +197,7 @@ def fit(draws: Draws, cell: str, labels: int, args: argparse.Namespace) -> Actio
         order, total = rng.permutation(draws.train), 0.0
         for start in range(0, len(order), args.batch):
             numbers = order[start : start + args.batch].tolist()
-            batch = hide_frames(draws.batch(numbers, [draws.random(n, rng) for n in numbers], rng), rng)
+            batch = hide_frames(draws.batch(numbers, [draws.random(n, rng) for n in numbers]), rng)
             loss = sequence_loss(sequence_logits(network, batch), batch)
             optimiser.zero_grad()
             loss.backward()

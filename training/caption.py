@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.caption import DECODERS, CaptionModel, PlainDecoder, Scene, load_caption
+from pipeline.caption import DECODERS, Caption, CaptionModel, PlainDecoder, Scene, load_caption
 from pipeline.checkpoint import save_checkpoint
 from pipeline.decoding import MAX_WORDS, take
 from pipeline.efficientnet_lite import FEATURE_SIZE
@@ -36,12 +36,13 @@ from pipeline.recurrent import CELLS
 from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 from training.data import CAPTION_SOURCE, load_items
 from training.features import FRAME, FeatureCache
-from training.metrics import caption_metrics
+from training.metrics import caption_metrics, cider_of_each
 
 HIDDEN, EMBEDDED = 384, 256
 RARE = 5  # a word needs as many occurrences in the training captions to be learned
 SMOOTHING = 0.1
 EMA = 0.998
+BEAM = 5
 LIMITS = {
     "flickr8k": [
         "It learned from 6,000 photos of people and dogs doing things outdoors (Flickr8k, 30,000 captions), and "
@@ -68,9 +69,9 @@ class Examples:
         self.val = [n for n in mine if self.items[n].official_val]
         self.rows = {n: cache.rows[n, FRAME] for n in mine}
         if kind == "clip":
-            self.features = np.load(folder / "tuned.npy", mmap_mode="r")  # (2, N, D): plain and mirrored
+            self.features = np.load(folder / "tuned.npy", mmap_mode="r")  # (N, D)
         else:
-            self.features = np.load(folder / "regions.npy", mmap_mode="r")  # (2, photos, R, D), likewise
+            self.features = np.load(folder / "regions.npy", mmap_mode="r")  # (2, photos, R, D): plain and mirrored
             photos = [n for n, item in enumerate(self.items) if item.source == "flickr8k"]
             self.place = {n: k for k, n in enumerate(photos)}
         self.vocabulary = Vocabulary.of((tokenize(c) for n in self.train for c in self.items[n].captions), RARE)
@@ -81,15 +82,15 @@ class Examples:
 
     def seen(self, numbers: list[int], rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Features (B, R, D) of these items and which of them exist (B, R); with ``rng`` varied, as training wants."""
-        flips = np.zeros(len(numbers), int) if rng is None else rng.integers(0, 2, len(numbers))
         if self.kind != "clip":
+            flips = np.zeros(len(numbers), int) if rng is None else rng.integers(0, 2, len(numbers))
             found = torch.from_numpy(self.features[flips, [self.place[n] for n in numbers]]).float()
             return found, torch.ones(found.shape[:2], dtype=torch.bool)
         chosen = [self.rows[n] if rng is None else self.varied(self.rows[n], rng) for n in numbers]
         longest = max(map(len, chosen))
         features, exists = torch.zeros(len(numbers), longest, FEATURE_SIZE), torch.zeros(len(numbers), longest)
-        for b, (rows, flip) in enumerate(zip(chosen, flips, strict=True)):
-            features[b, : len(rows)] = torch.from_numpy(self.features[flip, rows]).float()
+        for b, rows in enumerate(chosen):
+            features[b, : len(rows)] = torch.from_numpy(self.features[rows]).float()
             exists[b, : len(rows)] = 1
         return features, exists.bool()
 
@@ -148,18 +149,27 @@ def epoch_batches(
 
 
 @torch.inference_mode()
-def captions_on_val(decoder: PlainDecoder, examples: Examples, width: int = 1, batch: int = 50) -> list[str]:
-    decoder.eval()
-    model = CaptionModel(decoder, {"vocabulary": " ".join(examples.vocabulary.words), "threshold": 0.0})
-    found = []
+def captions_on_val(decoder: PlainDecoder, examples: Examples, width: int, batch: int = 50) -> list[Caption]:
+    """The best caption by beam search of every validation item."""
+    card = {"vocabulary": " ".join(examples.vocabulary.words), "threshold": 0.0, "limits": []}
+    model, found = CaptionModel(decoder, card), []
     for start in range(0, len(examples.val), batch):
         scene = decoder.look(*examples.seen(examples.val[start : start + batch]))
-        found += [model.text(best[0]) for best in model.search(scene, width)]
-    decoder.train()
+        found += model.explain(scene, [best[0] for best in model.search(scene, width)])
     return found
 
 
-def fit(examples: Examples, args: argparse.Namespace) -> tuple[PlainDecoder, dict[str, float]]:
+def guess_below(captions: list[Caption], references: list[list[str]]) -> float:
+    """The confidence under which a caption is called a guess: the highest such that the captions under it have, on
+    average, at most half the CIDEr of all. 0, if there is none."""
+    cider = np.array(cider_of_each([c.text for c in captions], references))
+    confidence = np.array([c.confidence for c in captions])
+    order = confidence.argsort()
+    poor = np.flatnonzero(cider[order].cumsum() / np.arange(1, len(order) + 1) <= cider.mean() / 2)
+    return float(confidence[order[poor[-1]]]) if len(poor) else 0.0
+
+
+def fit(examples: Examples, references: list[list[str]], args: argparse.Namespace) -> PlainDecoder:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     decoder = DECODERS[args.kind](args.cell, len(examples.vocabulary), FEATURE_SIZE, HIDDEN, EMBEDDED)
@@ -169,8 +179,7 @@ def fit(examples: Examples, args: argparse.Namespace) -> tuple[PlainDecoder, dic
     optimiser = torch.optim.AdamW(decoder.parameters(), args.rate, weight_decay=args.decay)
     steps = math.ceil(len(examples.train) / args.batch) * args.epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, args.rate, total_steps=steps, pct_start=0.05)
-    references = [list(examples.items[n].captions) for n in examples.val]
-    best, figures, started, done = copy.deepcopy(decoder), {"CIDEr": -1.0}, time.time(), 0
+    best, best_cider, started, done = copy.deepcopy(decoder), -1.0, time.time(), 0
     for epoch in range(1, args.epochs + 1):
         total, words = 0.0, 0
         for numbers, told in epoch_batches(examples, args.captions, args.batch, rng):
@@ -187,12 +196,13 @@ def fit(examples: Examples, args: argparse.Namespace) -> tuple[PlainDecoder, dic
                     mean.lerp_(now, 1 - min(EMA, done / (done + 10)))
         line = f"{args.kind} {args.cell} epoch {epoch}: loss {total / words:.3f}, {time.time() - started:.0f} s"
         if epoch % 2 == 0 or epoch == args.epochs:
-            found = caption_metrics(captions_on_val(average, examples), references)
+            said = [caption.text for caption in captions_on_val(average.eval(), examples, width=1)]
+            found = caption_metrics(said, references)
             line += f", greedy on val: BLEU-4 {found['BLEU-4']:.3f}, CIDEr {found['CIDEr']:.3f}"
-            if found["CIDEr"] > figures["CIDEr"]:
-                best, figures = copy.deepcopy(average), found
+            if found["CIDEr"] > best_cider:
+                best, best_cider = copy.deepcopy(average), found["CIDEr"]
         print(line, flush=True)
-    return best.eval(), figures
+    return best.eval()
 
 
 def start_from_photos(decoder: PlainDecoder, vocabulary: Vocabulary, cell: str, weights: Path) -> None:
@@ -221,13 +231,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     examples = Examples(args.kind, args.cache)
-    decoder, figures = fit(examples, args)
-    card = card_of(examples, figures, args)
+    references = [list(examples.items[n].captions) for n in examples.val]
+    decoder = fit(examples, references, args)
+    captions = captions_on_val(decoder, examples, BEAM)
+    figures = caption_metrics([caption.text for caption in captions], references)
+    card = card_of(examples, figures, guess_below(captions, references), args)
+    print(f"{args.kind} {args.cell}, beam {BEAM} on val: {figures}; a guess below {card['threshold']}", flush=True)
     tensors = {name: tensor.half() for name, tensor in decoder.state_dict().items()}
     save_checkpoint(args.out / f"caption-{args.kind}-{args.cell}", tensors, card)
 
 
-def card_of(examples: Examples, figures: dict[str, float], args: argparse.Namespace) -> dict[str, Any]:
+def card_of(
+    examples: Examples, figures: dict[str, float], threshold: float, args: argparse.Namespace
+) -> dict[str, Any]:
     flags = f"--cell {args.cell} --epochs {args.epochs} --batch {args.batch} --captions {args.captions}"
     return {
         "model": f"captioner: {DECODERS[args.kind].__name__}",
@@ -242,8 +258,8 @@ def card_of(examples: Examples, figures: dict[str, float], args: argparse.Namesp
         "seed": args.seed,
         "data": [CAPTION_SOURCE[args.kind]],
         "limits": LIMITS[CAPTION_SOURCE[args.kind]],
-        "threshold": 0.0,
-        "greedy_on_val": figures,
+        "threshold": round(threshold, 4),
+        "val": {"photos_or_clips": len(examples.val), "beam": BEAM, **figures},
         "vocabulary": " ".join(examples.vocabulary.words),
     }
 

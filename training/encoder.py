@@ -2,7 +2,7 @@
 
     python -m training.features --out cache
     python -m training.encoder --cache cache --out measured
-    python -m training.encoder --cache cache --refit measured --epochs 2 --rate 1.5e-4
+    python -m training.encoder --cache cache --refit measured --epochs 1 --rate 1.5e-4
 
 The first run holds groups out and is measured; the second goes on from it with those groups too and makes what ships.
 
@@ -43,6 +43,7 @@ from pipeline.encoder import REGIONS, tuned_lite0
 from training.data import Item, caption_words, common_words, load_items, load_labels
 from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
+TIMES_NEW = 3  # that an epoch of the refit sees an item which was held out before; others once
 STEPS_PER_VIDEO = 3  # frames and difference images of a video in one epoch
 CROP_SHARE = 0.5  # of still pictures that are seen as a random crop
 STILL_MOTION_SHARE = 0.25  # of still pictures whose panned difference is seen too
@@ -80,26 +81,33 @@ def tuned_parameters(model: EfficientNetLite0) -> list[nn.Parameter]:
 def epoch_units(
     items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator, everything: bool
 ) -> list[Unit]:
-    """One epoch's choice of pictures, shuffled; of held-out groups too, if ``everything`` is to be learned."""
+    """One epoch's choice of pictures, shuffled. If ``everything`` is to be learned, the groups that were held out until
+    then come along, TIMES_NEW times as often as the others, which the network knows already."""
     units = []
     for number, item in enumerate(items):
-        if not item.is_fitted(everything):
-            continue
-        label = labels.index(item.label) if item.label else -1
-        if item.is_video:
-            for kind in (FRAME, MOTION):
-                rows = cache.rows[number, kind]
-                if rows:
-                    some = rng.choice(rows, min(STEPS_PER_VIDEO, len(rows)), replace=False)
-                    units.append(Unit(tuple(some), label, number, kind == MOTION))
-            continue
-        kind = rng.choice([CROP, OTHER_CROP]) if label >= 0 and rng.random() < CROP_SHARE else FRAME
-        rows = cache.rows[number, kind]
-        units.append(Unit(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), label, number, False))
-        if label >= 0 and rng.random() < STILL_MOTION_SHARE:
-            rows = cache.rows[number, CROP_MOTION]
-            units.append(Unit((rng.choice(rows),), label, number, True))
+        if item.is_fitted(everything):
+            label = labels.index(item.label) if item.label else -1
+            for _ in range(TIMES_NEW if item.held_out else 1):
+                units += item_units(item, number, label, cache, rng)
     return [units[i] for i in rng.permutation(len(units))]
+
+
+def item_units(item: Item, number: int, label: int, cache: FeatureCache, rng: np.random.Generator) -> list[Unit]:
+    """A random choice of one item's pictures."""
+    units = []
+    if item.is_video:
+        for kind in (FRAME, MOTION):
+            rows = cache.rows[number, kind]
+            if rows:
+                some = rng.choice(rows, min(STEPS_PER_VIDEO, len(rows)), replace=False)
+                units.append(Unit(tuple(some), label, number, kind == MOTION))
+        return units
+    kind = rng.choice([CROP, OTHER_CROP]) if label >= 0 and rng.random() < CROP_SHARE else FRAME
+    rows = cache.rows[number, kind]
+    units.append(Unit(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), label, number, False))
+    if label >= 0 and rng.random() < STILL_MOTION_SHARE:
+        units.append(Unit((rng.choice(cache.rows[number, CROP_MOTION]),), label, number, True))
+    return units
 
 
 def batches(units: list[Unit], pictures: int) -> list[list[Unit]]:
@@ -216,28 +224,30 @@ class Upper(nn.Module):
 def save_tuned_features(
     model: EfficientNetLite0, cache: FeatureCache, items: list[Item], folder: Path, batch: int = 32
 ) -> None:
-    """For the networks that are fitted next, float16: ``tuned.npy`` (2, N, D), every cached picture, then every one
-    mirrored; ``regions.npy`` (2, photos, R, D), the same for the regions of Flickr8k's photos, in order of items."""
+    """For the networks that are fitted next, float16: ``tuned.npy`` (N, D), the features of every cached picture but
+    the other crops, and ``regions.npy`` (2, photos, R, D), the regions of Flickr8k's photos in order of items, then
+    those of the mirrored photos."""
     import openvino as ov
 
     example = torch.zeros(2, CHANNELS, *POSITIONS[False], dtype=torch.float16)
     graph = ov.convert_model(Upper(model).requires_grad_(False), example_input=example)
     network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    features = np.zeros((2, len(cache.item), FEATURE_SIZE), np.float16)
+    features = np.zeros((len(cache.item), FEATURE_SIZE), np.float16)
     photos = [n for n, item in enumerate(items) if item.source == "flickr8k"]
-    place = np.full(len(items), -1)
-    place[photos] = np.arange(len(photos))
-    shape = (2, len(photos), REGIONS, FEATURE_SIZE)
-    regions = np.lib.format.open_memmap(folder / "regions.npy", "w+", np.float16, shape)
+    regions = np.zeros((2, len(photos), REGIONS, FEATURE_SIZE), np.float16)
+    place = {n: k for k, n in enumerate(photos)}
     for tall, (height, width) in POSITIONS.items():
-        mine = np.flatnonzero(cache.tall == tall)
+        mine = np.flatnonzero((cache.tall == tall) & (cache.kind != OTHER_CROP))
         for rows in np.array_split(mine, len(mine) // batch + 1):
             maps = cache.maps[rows].reshape(-1, CHANNELS, height, width)
-            photo = place[cache.item[rows]]
-            for mirrored, view in enumerate((maps, np.ascontiguousarray(maps[..., ::-1]))):
-                features[mirrored, rows], found = network(view).values()
-                regions[mirrored, photo[photo >= 0]] = found[photo >= 0]
+            features[rows], found = network(maps).values()
+            shown = [k for k, n in enumerate(cache.item[rows]) if n in place]
+            if shown:
+                where = [place[n] for n in cache.item[rows[shown]]]
+                regions[0, where] = found[shown]
+                regions[1, where] = network(np.ascontiguousarray(maps[shown, ..., ::-1]))[1]
     np.save(folder / "tuned.npy", features)
+    np.save(folder / "regions.npy", regions)
 
 
 def word_targets(items: list[Item], words: list[str]) -> Tensor:

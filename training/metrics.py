@@ -34,5 +34,14 @@ def caption_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]
     return {name: round(float(value), 4) for name, value in found.items()}
 
 
+def cider_of_each(captions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """CIDEr of every caption by itself; the rarity of words is that of all the references together."""
+    from pycocoevalcap.cider.cider import Cider
+
+    said = {n: [plain(caption)] for n, caption in enumerate(captions)}
+    wanted = {n: [plain(caption) for caption in each] for n, each in enumerate(references)}
+    return [float(value) for value in Cider().compute_score(wanted, said)[1]]
+
+
 def plain(caption: str) -> str:
     return " ".join(tokenize(caption))

@@ -10,7 +10,7 @@ export default function (component) {
   const stop = new AbortController() // every listener dies with it when new data arrives or the part goes
   root.replaceChildren()
   root.dataset.part = data.part
-  PARTS[data.part](root, data, stop.signal)
+  PARTS[data.part](root, data, stop.signal, component)
   return () => stop.abort()
 }
 

@@ -21,7 +21,9 @@ import streamlit as st
 
 from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.caption import Caption, CaptionModel, load_caption
+from pipeline.digits import DigitReader, load_digits
 from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
+from pipeline.language import LanguageModel, load_language
 from pipeline.media import Clip, read_clip
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -45,6 +47,16 @@ def action_model(cell: str) -> ActionModel:
 @st.cache_resource(show_spinner=False)
 def caption_model(kind: str, cell: str) -> CaptionModel:
     return load_caption(kind, cell)
+
+
+@st.cache_resource(show_spinner=False)
+def language_model(name: str, cell: str) -> LanguageModel:
+    return load_language(name, cell)
+
+
+@st.cache_resource(show_spinner=False)
+def digit_reader() -> DigitReader:
+    return load_digits()
 
 
 @dataclass(frozen=True)

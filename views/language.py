@@ -1,0 +1,146 @@
+"""Language: the lecture's second half. What comes next, letter by letter and word by word, and what is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from pipeline.digits import Planes
+from pipeline.recurrent import CELLS
+from views.drawing import drawing
+from views.hello import hello
+from views.loaded import CELL_NAMES, digit_reader, language_model
+from views.unfolding import unfolding
+
+GAP = "___"
+
+
+def page() -> None:
+    st.title("What comes next?")
+    st.markdown(
+        "The same equation, h = f(h, x), without any picture: x is the last letter or word, and the answer is how "
+        "likely each next one is."
+    )
+    topics: dict[str, Callable[[], None]] = {
+        "h e l l o": hello_topic,
+        "letters": letters_topic,
+        "words": words_topic,
+        "memory": memory_topic,
+        "digits": digits_topic,
+    }
+    chosen = st.segmented_control(
+        "topic", list(topics), default="h e l l o", key="topic", required=True, label_visibility="collapsed"
+    )
+    topics[chosen]()
+
+
+def hello_topic() -> None:
+    st.markdown(
+        "**Four letters, three hidden units.** The network reads h, e, l, l and should say e, l, l, o. After the "
+        "first l it must say l, after the second o: the letter alone cannot tell them apart, only the hidden state can."
+    )
+    hello()
+
+
+def letters_topic() -> None:
+    st.markdown(
+        "**A word, letter by letter.** Begin one. Each column shows what the network expects after the letters so far; "
+        "below stand the words that it would make of yours."
+    )
+    model = language_model("letters", "lstm")
+    prefix = st.text_input("Begin a word", "netw", max_chars=14, key="prefix")
+    if len(model.tokens(prefix)) == 1:
+        st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
+        return
+    unfolding("letters", list(model.read(prefix)), "How likely each next letter is, after every letter read so far.")
+    st.markdown("  ".join(f"**{word}** {p:.2f}" for word, p in model.complete(prefix)))
+    st.caption(" ".join(model.limits))
+
+
+def words_topic() -> None:
+    st.markdown(
+        "**A sentence, word by word.** The network learned from descriptions of photos and clips. Write the beginning "
+        "of one, or press a word to go on with it."
+    )
+    model = language_model("words", "lstm")
+    st.session_state.setdefault("sentence", "the clouds are in the")
+    text = st.text_input("Begin a sentence", max_chars=200, key="sentence")
+    row = st.container(horizontal=True)
+    for word, p in model.next(text):
+        if word:
+            row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
+    unfolding("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
+    st.caption(" ".join(model.limits))
+
+
+def go_on(word: str) -> None:
+    st.session_state["sentence"] = f"{st.session_state['sentence'].rstrip()} {word}"
+
+
+def memory_topic() -> None:
+    st.markdown(
+        "**Short and long dependence.** The language at the end follows from the country at the beginning. The more "
+        "sentences stand between, the longer the cell must keep it. All three learned from the same text."
+    )
+    models = {cell: language_model("countries", cell) for cell in CELLS}
+    middle = models["lstm"].card["middle"]
+    between = st.slider("sentences between", 0, len(middle), 3, key="between")
+    told = " ".join([f"i grew up in {models['lstm'].card['country']}.", *(f"{s}." for s in middle[:between])])
+    text = st.text_area("The text; change it as you like", f"{told} i speak fluent", key=f"story-{between}", height=110)
+    for column, (cell, model) in zip(st.columns(len(models)), models.items(), strict=True):
+        (word, p), *others = model.next(text)
+        column.metric(CELL_NAMES[cell], word or "(end)", f"{p:.2f}", delta_color="off", delta_arrow="off")
+        column.caption(", ".join(f"{w or '(end)'} {q:.2f}" for w, q in others[:3]))
+    st.markdown("**How often each cell is right, by distance** (measured on new text, 200 stories for each distance)")
+    curves = {CELL_NAMES[cell]: model.card["accuracy_by_sentences_between"] for cell, model in models.items()}
+    chart = {"sentences between": list(range(len(middle) + 1))}
+    chart |= {name: list(curve.values()) for name, curve in curves.items()}
+    colours = ["#0072B2", "#009E73", "#D55E00"]
+    st.line_chart(chart, x="sentences between", y=list(curves), y_label="share right", color=colours, height=260)
+    st.caption("One in ten is what guessing gives. " + " ".join(models["lstm"].limits))
+
+
+def digits_topic() -> None:
+    st.markdown(
+        "**One-to-one: the picture of a digit.** LeNet-5, the CNN that began it. Draw a digit, or have one written. "
+        "Every plane of C1 and C3 is one small filter moved over the whole picture: weights shared in space, as a recurrent "
+        "network shares them in time."
+    )
+    left, right = st.columns([2, 5], gap="large")
+    with left:
+        grey = drawing("sheet")
+    with right:
+        if grey is None:
+            st.info("The sheet is empty.", icon=":material/draw:")
+            return
+        try:
+            found = digit_reader().read(grey)
+        except ValueError as error:
+            st.info(str(error), icon=":material/draw:")
+            return
+        st.markdown(f"### {found.label} &nbsp; {found.probabilities[found.label]:.2f}")
+        bars = {"digit": [str(k) for k in range(10)], "probability": found.probabilities.tolist()}
+        st.bar_chart(bars, x="digit", y="probability", height=160)
+        planes(found.planes)
+
+
+def planes(found: Planes) -> None:
+    """What each layer made of the digit, as strips of grey pictures."""
+    for name, layer in (
+        ("C1: six filters of 5 x 5", found.c1),
+        ("S2: their means over 2 x 2", found.s2),
+        ("C3: sixteen filters over all six", found.c3),
+        ("S4: their means", found.s4),
+    ):
+        st.caption(name)
+        st.image(strip(layer[0].numpy()), width="stretch")
+
+
+def strip(layer: np.ndarray) -> np.ndarray:
+    """(K, S, S) from -1 to 1 -> one picture with the K planes side by side, enlarged."""
+    scale = max(1, 96 // layer.shape[1])
+    grey = ((layer + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    padded = np.pad(grey.repeat(scale, 1).repeat(scale, 2), ((0, 0), (0, 0), (0, 4)), constant_values=255)
+    return np.concatenate(list(padded), 1)
