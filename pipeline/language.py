@@ -30,7 +30,7 @@ BEAM = 12  # wider than what is shown: the likeliest words are rarely those with
 
 @dataclass(frozen=True)
 class TextStep:
-    """What may follow a text: the likeliest next tokens ("" is the end) and the hidden state h_t (H,) that says so.
+    """What may follow a text: the TOP + 1 likeliest tokens ("" is the end) and the hidden state h_t (H,) that says so.
     ``token`` is the last one read, "" before the first."""
 
     text: str
@@ -94,16 +94,16 @@ class LanguageModel:
             log_p, state, _ = self.network.step(torch.tensor([token]), nothing, state)
             if token != START:
                 so_far.append(self.vocabulary[token])
-            best = log_p[0].exp().topk(TOP)
+            best = log_p[0].exp().topk(TOP + 1)
             following = tuple(
                 (self._shown(k), p) for k, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
             )
             yield TextStep(self._joined(so_far), so_far[-1] if so_far else "", following, state.h[0].numpy().copy())
 
     def next(self, text: str) -> list[tuple[str, float]]:
-        """The likeliest next tokens after the text with their probabilities, the likeliest first."""
+        """The TOP likeliest next tokens with their probabilities, the likeliest first; the end is not one of them."""
         *_, last = self.read(text)
-        return list(last.following)
+        return [(token, p) for token, p in last.following if token][:TOP]
 
     def complete(self, prefix: str) -> list[tuple[str, float]]:
         """The likeliest texts that begin with the prefix and are longer, with their probabilities given the prefix."""

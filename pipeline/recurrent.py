@@ -55,9 +55,14 @@ class Cell(nn.Module):
         """(B, H) -> (B, gates * H)"""
         return torch.nn.functional.linear(h, self.weight_hh, self.bias_hh)
 
+    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+        """Everything one step computes from the frame's input gates (B, gates * H), each (B, H), the new state last."""
+        raise NotImplementedError
+
     def recur(self, gates: Tensor, state: State) -> State:
         """One step, given the frame's input gates (B, gates * H)."""
-        raise NotImplementedError
+        parts = self.parts(gates, state)
+        return State(parts["h"], parts.get("c"))
 
     def step(self, x: Tensor, state: State) -> State:
         """Read one vector per clip, (B, D)."""
@@ -78,8 +83,8 @@ class RNNCell(Cell):
 
     gates = 1
 
-    def recur(self, gates: Tensor, state: State) -> State:
-        return State(torch.tanh(gates + self.hidden_gates(state.h)))
+    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+        return {"h": torch.tanh(gates + self.hidden_gates(state.h))}
 
 
 class GRUCell(Cell):
@@ -87,12 +92,12 @@ class GRUCell(Cell):
 
     gates = 3
 
-    def recur(self, gates: Tensor, state: State) -> State:
+    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         xr, xz, xn = gates.chunk(3, 1)
         hr, hz, hn = self.hidden_gates(state.h).chunk(3, 1)
         r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
         n = torch.tanh(xn + r * hn)
-        return State((1 - z) * n + z * state.h)
+        return {"r": r, "z": z, "n": n, "h": (1 - z) * n + z * state.h}
 
 
 class LSTMCell(Cell):
@@ -104,11 +109,12 @@ class LSTMCell(Cell):
         zeros = self.weight_hh.new_zeros(batch, self.hidden_size)
         return State(zeros, zeros)
 
-    def recur(self, gates: Tensor, state: State) -> State:
+    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         assert state.c is not None, "an LSTM state carries c; begin from initial_state()"
         i, f, g, o = (gates + self.hidden_gates(state.h)).chunk(4, 1)
-        c = torch.sigmoid(f) * state.c + torch.sigmoid(i) * torch.tanh(g)
-        return State(torch.sigmoid(o) * torch.tanh(c), c)
+        i, f, o, g = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)
+        c = f * state.c + i * g
+        return {"i": i, "f": f, "o": o, "g": g, "c": c, "h": o * torch.tanh(c)}
 
 
 CELLS: dict[str, type[Cell]] = {"lstm": LSTMCell, "gru": GRUCell, "rnn": RNNCell}

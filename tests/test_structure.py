@@ -26,11 +26,35 @@ def test_the_core_knows_nothing_of_the_app_or_the_training():
 
 
 def test_the_corridor_runs_one_way():
-    """media -> encoder -> recurrent -> action: no room imports from one to its right."""
-    rooms = ["media", "encoder", "recurrent", "action", "__main__"]
+    """media -> encoder -> recurrent -> what is said -> commands: no room imports from one to its right."""
+    rooms = ["checkpoint", "vocabulary", "media", "motion", "efficientnet_lite", "encoder", "recurrent", "decoding"]
+    rooms += [
+        "action",
+        "caption",
+        "language",
+        "digits",
+        "moments",
+        "whatif",
+        "inside",
+        "subtitles",
+        "commands",
+        "__main__",
+    ]
+    assert {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {"__init__", "samples"} == set(rooms) - {
+        "commands"
+    }
     for left, room in enumerate(rooms):
+        path = ROOT / "pipeline" / f"{room}.py"
+        for file in [path] if path.exists() else path.with_suffix("").glob("*.py"):
+            roots = {".".join(name.split(".")[:2]) for name in imported(file)}
+            assert not roots & {f"pipeline.{later}" for later in rooms[left + 1 :]}, file
+
+
+def test_what_is_said_one_way_knows_nothing_of_the_other_ways():
+    said = {"action", "caption", "language", "digits"}
+    for room in said:
         names = imported(ROOT / "pipeline" / f"{room}.py")
-        assert not names & {f"pipeline.{later}" for later in rooms[left + 1 :]}, room
+        assert not names & {f"pipeline.{other}" for other in said - {room}}, room
 
 
 def test_nothing_is_pickled():

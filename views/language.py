@@ -69,8 +69,7 @@ def words_topic() -> None:
     text = st.text_input("Begin a sentence", max_chars=200, key="sentence")
     row = st.container(horizontal=True)
     for word, p in model.next(text):
-        if word:
-            row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
+        row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
     unfolding("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
     st.caption(" ".join(model.limits))
 
@@ -91,8 +90,8 @@ def memory_topic() -> None:
     text = st.text_area("The text; change it as you like", f"{told} i speak fluent", key=f"story-{between}", height=110)
     for column, (cell, model) in zip(st.columns(len(models)), models.items(), strict=True):
         (word, p), *others = model.next(text)
-        column.metric(CELL_NAMES[cell], word or "(end)", f"{p:.2f}", delta_color="off", delta_arrow="off")
-        column.caption(", ".join(f"{w or '(end)'} {q:.2f}" for w, q in others[:3]))
+        column.metric(CELL_NAMES[cell], word, f"{p:.2f}", delta_color="off", delta_arrow="off")
+        column.caption(", ".join(f"{w} {q:.2f}" for w, q in others[:3]))
     st.markdown("**How often each cell is right, by distance** (measured on new text, 200 stories for each distance)")
     curves = {CELL_NAMES[cell]: model.card["accuracy_by_sentences_between"] for cell, model in models.items()}
     chart = {"sentences between": list(range(len(middle) + 1))}
@@ -105,8 +104,8 @@ def memory_topic() -> None:
 def digits_topic() -> None:
     st.markdown(
         "**One-to-one: the picture of a digit.** LeNet-5, the CNN that began it. Draw a digit, or have one written. "
-        "Every plane of C1 and C3 is one small filter moved over the whole picture: weights shared in space, as a recurrent "
-        "network shares them in time."
+        "Every plane of C1 and C3 is one small filter moved over the whole picture: weights shared in space, as a "
+        "recurrent network shares them in time."
     )
     left, right = st.columns([2, 5], gap="large")
     with left:

@@ -1,0 +1,78 @@
+"""python -m pipeline caption PATH... [--cell lstm|gru|rnn] [--beam N] [--json]"""
+
+from __future__ import annotations
+
+import argparse
+from functools import cache, partial
+from pathlib import Path
+
+from pipeline.caption import Caption, CaptionModel, Scene, load_caption
+from pipeline.commands.printing import Results, print_json, print_table
+from pipeline.encoder import Encoder, load_encoder
+from pipeline.media import Clip, MediaError, read_clip
+from pipeline.recurrent import CELLS
+
+BEAM, WIDEST = 5, 50
+
+Found = tuple[Caption, list[str]]  # the best caption, and the other sentences that the beam kept
+
+
+def add(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("caption", help="describe each photo or clip in a sentence")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a photo, a video, or a folder of images")
+    parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
+    parser.add_argument(
+        "--beam", type=width, default=BEAM, metavar="N", help="sentences kept while searching (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, with every word")
+    parser.set_defaults(run=run)
+
+
+def width(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= WIDEST:
+        raise argparse.ArgumentTypeError(f"a beam holds 1 to {WIDEST} sentences")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    results = read(args.paths, load_encoder(), args.cell, args.beam)
+    if args.json:
+        return print_json(results, as_json)
+    return print_table(results, len(args.paths), {"caption": False, "confidence": True, "or": False}, as_row)
+
+
+def read(paths: list[str], encoder: Encoder, cell: str, beam: int) -> Results[Found]:
+    captioner = cache(partial(load_caption, cell=cell))  # a run of photos needs no clip captioner
+    for path in paths:
+        try:
+            clip = read_clip(Path(path))
+        except MediaError as error:
+            yield path, error
+            continue
+        model = captioner("photo" if clip.kind == "photo" else "clip")
+        scene = look(clip, encoder, model)
+        best, *others = model.search(scene, beam)[0]
+        yield path, (model.explain(scene, [best])[0], [model.text(other) for other in others])
+
+
+def look(clip: Clip, encoder: Encoder, model: CaptionModel) -> Scene:
+    """What a captioner sees: the regions of a photo, or the frames of a clip."""
+    seen = encoder.encode([frame.image for frame in clip.frames])
+    return model.look(seen.maps if clip.kind == "photo" else seen.features[None])
+
+
+def as_json(found: Found) -> dict[str, object]:
+    caption, others = found
+    return {
+        "caption": caption.text,
+        "score": round(caption.score, 4),
+        "sure": caption.sure,
+        "words": [{"word": step.word, "probability": round(step.probability, 4)} for step in caption.steps[:-1]],
+        "alternatives": others,
+    }
+
+
+def as_row(found: Found) -> tuple[str, ...]:
+    caption, others = found
+    said = caption.text if caption.sure else f"a guess: {caption.text}"
+    return said, f"{caption.confidence:.2f}", others[0] if others else ""

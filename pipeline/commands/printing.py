@@ -1,0 +1,49 @@
+"""Results as they come: one JSON object a line for programs, a table for people, errors in a sentence each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from pipeline.media import MediaError
+
+Answer = TypeVar("Answer")
+Results = Iterable[tuple[str, Answer | MediaError]]  # each input with what was found, or why it cannot be read
+
+
+def print_json(results: Results[Answer], as_json: Callable[[Answer], dict[str, object]]) -> int:
+    """-> the exit status."""
+    status = 0
+    for name, outcome in results:
+        if isinstance(outcome, MediaError):
+            line, status = {"input": name, "error": str(outcome)}, 1
+        else:
+            line = {"input": name, **as_json(outcome)}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
+    return status
+
+
+def print_table(
+    results: Results[Answer], count: int, columns: dict[str, bool], row: Callable[[Answer], tuple[str, ...]]
+) -> int:
+    """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them."""
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+    from rich.text import Text
+
+    console, errors, status = Console(), Console(stderr=True), 0
+    table = Table(box=None, pad_edge=False)
+    table.add_column("input", overflow="fold", ratio=2)
+    for name, narrow in columns.items():
+        table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
+    for name, outcome in track(results, "Reading", count, console=errors, transient=True, disable=count == 1):
+        if isinstance(outcome, MediaError):
+            errors.print(Text(str(outcome), "red"))
+            status = 1
+        else:
+            table.add_row(*map(Text, (name, *row(outcome))))
+    if table.row_count:
+        console.print(table)
+    return status
