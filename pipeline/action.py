@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from pipeline.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.encoder import FrameFeatures
+from pipeline.moments import decided_at, leaders
 from pipeline.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
@@ -133,15 +134,18 @@ class ActionModel:
             logits = network.answer(state.h, total, counts)[0] / self.temperature
             yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
 
+    @torch.inference_mode()
+    def glance(self, features: Sequence[FrameFeatures]) -> np.ndarray:
+        """Every frame by itself, as if it were the first: what the CNN alone says of each, (T, L) probabilities."""
+        frames = torch.from_numpy(np.stack([frame.features for frame in features]))
+        return self.network.frame_evidence(frames).softmax(1).numpy()
+
     def verdict(self, steps: Sequence[ActionStep]) -> Verdict:
         """The last step's answer, and since when it stands. Needs at least one step."""
         last = steps[-1].probabilities
         order = np.argsort(-last, kind="stable")
-        leaders = [int(step.probabilities.argmax()) for step in steps]
-        decided = len(steps) - 1
-        while decided > 0 and leaders[decided - 1] == leaders[-1]:
-            decided -= 1
         ranked = tuple((self.labels[k], float(last[k])) for k in order)
+        decided = decided_at(leaders(np.stack([step.probabilities for step in steps])))
         return Verdict(ranked, bool(last[order[0]] >= self.threshold), decided)
 
 

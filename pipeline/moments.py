@@ -60,6 +60,26 @@ def spelled(probabilities: np.ndarray, labels: Sequence[str], prefix: str) -> li
     return [(letter, p / total) for letter, p in ranked] if total > 0 else []
 
 
+@dataclass(frozen=True)
+class Letter:
+    """One letter of the label that is being spelled, and what else could have stood there."""
+
+    letter: str
+    probability: float  # given the letters before it
+    others: tuple[tuple[str, float], ...]
+    labels: int  # that still begin like this, the letter included
+
+
+def spelling(probabilities: np.ndarray, labels: Sequence[str], others: int = 3) -> list[Letter]:
+    """The likeliest letter at every place, until a label is spelled out; ``probabilities`` is one step's, (L,)."""
+    prefix, path = "", []
+    while (ranked := spelled(probabilities, labels, prefix)) and ranked[0][0]:
+        prefix += ranked[0][0]
+        left = sum(label.startswith(prefix) for label in labels)
+        path.append(Letter(*ranked[0], tuple(ranked[1 : 1 + others]), left))
+    return path
+
+
 def segments(
     probabilities: np.ndarray, times: Sequence[float], duration: float, cuts: Sequence[int] = ()
 ) -> list[Segment]:

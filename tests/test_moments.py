@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.moments import changes, changes_per_second, decided_at, leaders, segments, spelled
+from pipeline.moments import changes, changes_per_second, decided_at, leaders, segments, spelled, spelling
 
 RNG = np.random.default_rng(0)
 
@@ -46,6 +46,14 @@ def test_letters_sum_over_the_labels_that_share_them():
     assert dict(spelled(p, labels, "r")) == pytest.approx({"u": 4 / 7, "i": 2 / 7, "e": 1 / 7})
     assert spelled(p, labels, "running") == [("", 1.0)]
     assert spelled(p, labels, "x") == []
+
+
+def test_spelling_shrinks_what_is_possible():
+    labels = ["running", "riding a bike", "reading", "cooking"]
+    path = spelling(np.array([0.4, 0.2, 0.1, 0.3]), labels)
+    assert "".join(letter.letter for letter in path) == "running"
+    assert [letter.labels for letter in path][:3] == [3, 1, 1]
+    assert path[1].others[0] == ("i", pytest.approx(2 / 7))
 
 
 def test_spelling_the_likeliest_letters_always_ends_in_a_label():
