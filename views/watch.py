@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from pipeline import whatif
+from pipeline.action import ActionStep, Verdict
 from views import reading
 from views.choosing import controls, read
-from views.loaded import action_model
+from views.loaded import EncodedClip, action_model
 
 
 def page() -> None:
@@ -34,5 +38,57 @@ def page() -> None:
         reading.verdict(clip, model, steps, verdict)
     if len(steps) > 1:
         reading.timeline(clip, model, steps, verdict)
+        what_if(clip, cell)
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
+
+
+@st.fragment
+def what_if(clip: EncodedClip, cell: str) -> None:
+    """The same frames, played differently, read by the same cell."""
+    count = len(clip.features)
+    st.subheader("What if the clip were played …", anchor=False)
+    ways = ["backwards", "shuffled", "frozen at its first frame", "without every n-th frame", "with a gap"]
+    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
+    way = left.pills("What if the clip were played", ways, key="what-if", label_visibility="collapsed")
+    with right:
+        order = reordered(way, count)
+    if order is None:
+        return
+    model, steps = action_model(cell), clip.read_with(cell)
+    other = list(model.read(whatif.rearranged(clip.features, order)))
+    st.markdown(difference(way, model.verdict(steps), model.verdict(other), steps, other))
+    reading.comparison(clip, model, steps, other, order)
+
+
+def reordered(way: str | None, count: int) -> list[int] | None:
+    """Which frame is read at each place, after asking what is still to be known."""
+    if way == "backwards":
+        return whatif.backwards(count)
+    if way == "shuffled":
+        return whatif.shuffled(count)
+    if way == "frozen at its first frame":
+        return whatif.frozen(count)
+    if way == "without every n-th frame":
+        return whatif.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key="every"))
+    if way == "with a gap":
+        first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key="gap")
+        if (first, last) == (1, count):
+            last -= 1  # something must be left to read
+        return whatif.hidden(count, first - 1, last - 1)
+    return None
+
+
+def difference(
+    way: str, one: Verdict, other: Verdict, steps: Sequence[ActionStep], others: Sequence[ActionStep]
+) -> str:
+    """What the other order did to the answer, in a sentence."""
+    distance = whatif.difference(steps[-1].probabilities, others[-1].probabilities)
+    if one.label != other.label:
+        return (
+            f"Now it says **{other.label}** ({other.probability:.2f}) instead of {one.label} ({one.probability:.2f})."
+        )
+    same = f"It still says **{one.label}**, {other.probability:.2f} against {one.probability:.2f}"
+    if distance < whatif.ORDER_MATTERS and way in ("backwards", "shuffled"):
+        return same + ": the order of the frames does not matter for this clip."
+    return same + "."

@@ -8,11 +8,13 @@ answer at the cursor, and ``timeline`` the film strip, the chart and the hidden 
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.action import ActionModel, ActionStep, Verdict
+from pipeline.moments import changes, changes_per_second, leaders
 from views.component import component, data_uri
 from views.loaded import EncodedClip
 
@@ -45,13 +47,16 @@ def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...
     values = np.stack([step.probabilities for step in steps])
     hidden = np.stack([step.hidden for step in steps])
     hidden = hidden[:, np.argsort(hidden.mean(0))]  # units that agree stand together
-    leaders = values.argmax(1)
+    leading = leaders(values)
+    alone = leaders(model.glance(clip.features))
     data = {
         "pictures": [data_uri(p) for p in clip.pictures],
         "names": names,
         "values": np.round(values[:, columns], 4).T.tolist(),
-        "leaders": [model.labels[k] for k in leaders],
-        "changes": [t for t in range(1, len(steps)) if leaders[t] != leaders[t - 1]],
+        "leaders": [model.labels[k] for k in leading],
+        "alone": [model.labels[k] for k in alone],
+        "rates": [round(changes_per_second(each, clip.duration), 2) for each in (leading, alone)],
+        "changes": changes(leading),
         "threshold": model.threshold,
         "decided": answer.decided_at,
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
@@ -60,7 +65,33 @@ def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...
     _mount("timeline", clip, data)
 
 
-def _lines(model: ActionModel, steps: tuple[ActionStep, ...]) -> list[str]:
+def comparison(
+    clip: EncodedClip,
+    model: ActionModel,
+    steps: tuple[ActionStep, ...],
+    other: Sequence[ActionStep],
+    order: Sequence[int],
+) -> None:
+    """The curves of a clip as it is, and of the same frames in another order (see whatif), over each other."""
+    names = _lines(model, [*steps, *other])
+    columns = [model.labels.index(name) for name in names]
+    values = np.stack([step.probabilities for step in steps])[:, columns]
+    read = {step.index: step.probabilities[columns] for step in other}
+    lines = [[round(float(read[t][k]), 4) if t in read else None for t in range(len(steps))] for k in range(len(names))]
+    data = {
+        "pictures": [data_uri(p) for p in clip.pictures],
+        "order": list(order),
+        "names": names,
+        "values": np.round(values, 4).T.tolist(),
+        "other": lines,
+        "leaders": [model.labels[k] for k in leaders(np.stack([step.probabilities for step in steps]))],
+        "changes": [],
+        "threshold": model.threshold,
+    }
+    _mount("comparison", clip, data)
+
+
+def _lines(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
     """The labels worth a line: those that were likeliest at some step, most of all the final ones."""
     values = np.stack([step.probabilities for step in steps])
     weight = values.max(0) + 2 * values[-1]

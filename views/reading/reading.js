@@ -7,7 +7,7 @@ const CHART_HEIGHT = 176
 
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const PARTS = { stage, verdict, timeline }
+const PARTS = { stage, verdict, timeline, comparison }
 
 function stage(root, data, signal) {
   const picture = el("img", { class: "stage", src: data.pictures[0] })
@@ -72,12 +72,38 @@ function verdictNotes(data) {
 
 function timeline(root, data, signal) {
   timeAxis(root, data, signal, {
-    rows: [drawChart(data), drawState(data)],
+    rows: [drawChart(data), drawLeaders(data), drawState(data)],
     beside: legend(data),
     told: (step) => data.leaders[step],
     caption:
-      "Top: the frames that were read. Middle: how likely each label is after each frame; a tick marks a change of mind. " +
-      `Bottom: the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
+      "Top: the frames that were read. Below, how likely each label is after each frame; a tick marks a change of mind. " +
+      "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
+      `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
+  })
+}
+
+function comparison(root, data) {
+  const film = el("div", { class: "film" }, ...data.order.map((k) =>
+    k < 0 ? el("span", { class: "missing" }) : el("img", { src: data.pictures[k], alt: "", draggable: "false" })))
+  const box = drawChart(data)
+  const svg = box.querySelector("svg")
+  svg.append(...data.other.flatMap((values, k) => dashes(values, COLOURS[k])))
+  const tracks = el("div", { class: "tracks still" }, film, box, el("div", { class: "axis" }, ...timeTicks(data)))
+  tracks.style.setProperty("--steps", data.times.length)
+  root.append(
+    el("div", { class: "controls" }, legend(data)),
+    el("div", { class: "scroller" }, tracks),
+    el("p", { class: "caption" }, "Solid: the clip as it is. Dashed: the same cell on the frames as they stand here.")
+  )
+}
+
+function dashes(values, stroke) {
+  // One line for each run of steps that were read; null where a frame was hidden.
+  const runs = [[]]
+  values.forEach((p, i) => (p === null ? runs.push([]) : runs.at(-1).push([i, p])))
+  return runs.filter((run) => run.length).map((run) => {
+    const points = [[run[0][0] - 0.5, run[0][1]], ...run, [run.at(-1)[0] + 0.5, run.at(-1)[1]]]
+    return svgEl("polyline", { class: "dashed", points: points.map(([i, p]) => `${i + 0.5},${1 - p}`).join(" "), stroke })
   })
 }
 
@@ -112,6 +138,20 @@ function drawChart(data) {
 function chartReading(data) {
   const at = (i) => `at ${seconds(data.times[i])} ${data.leaders[i]}`
   return `The likeliest label over time: ${[0, ...data.changes].map(at).join(", ")}.`
+}
+
+function drawLeaders(data) {
+  // Two rows of blocks: steadiness against flicker.
+  const row = (name, leading, rate) => {
+    const blocks = leading.map((label, t) => {
+      const block = el("span", { title: `${seconds(data.times[t])} ${label}` })
+      block.style.background = colourOf(data.names, label)
+      return block
+    })
+    const note = `${name}: ${rate.toFixed(1)} changes a second`
+    return el("div", { class: "leading", role: "img", "aria-label": note }, ...blocks, el("b", {}, note))
+  }
+  return el("div", { class: "leaders" }, row("With memory", data.leaders, data.rates[0]), row("Each frame alone", data.alone, data.rates[1]))
 }
 
 function drawState(data) {
