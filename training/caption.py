@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -105,18 +104,20 @@ class Examples:
 class Lesson:
     """Sentences of a batch by falling length, and which item each belongs to."""
 
-    item: Tensor  # (S,) its place in the batch
+    order: Tensor  # (S,) its place in the list of sentences that was given
+    item: Tensor  # (S,) the place of its item in the batch
     words: Tensor  # (S, N), padded with END
     counts: list[int]  # how many of the sentences still have a word to come, for each of the N steps
 
 
 def lesson(sentences: list[tuple[int, list[int]]]) -> Lesson:
     """(place of the item, its sentence) -> padded, by falling length."""
-    order = sorted(sentences, key=lambda pair: -len(pair[1]))
-    longest = len(order[0][1]) + 1
-    words = torch.tensor([s + [END] * (longest - len(s)) for _, s in order])
-    counts = [sum(len(s) >= t for _, s in order) for t in range(longest)]
-    return Lesson(torch.tensor([place for place, _ in order]), words, counts)
+    order = sorted(range(len(sentences)), key=lambda k: -len(sentences[k][1]))
+    places, texts = zip(*(sentences[k] for k in order), strict=True)
+    longest = len(texts[0]) + 1
+    words = torch.tensor([text + [END] * (longest - len(text)) for text in texts])
+    counts = [sum(len(text) >= t for text in texts) for t in range(longest)]
+    return Lesson(torch.tensor(order), torch.tensor(places), words, counts)
 
 
 def teacher_forced(decoder: PlainDecoder, scene: Scene, told: Lesson) -> tuple[Tensor, Tensor]:
@@ -231,37 +232,39 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     examples = Examples(args.kind, args.cache)
+    decoder = fit(examples, [list(examples.items[n].captions) for n in examples.val], args)
+    flags = f"--cell {args.cell} --epochs {args.epochs} --batch {args.batch} --captions {args.captions}"
+    command = f"python -m training.caption {args.kind} {flags} --rate {args.rate} --decay {args.decay}"
+    save(decoder, examples, args.kind, args.cell, f"{command} --seed {args.seed}", args.seed, args.out)
+
+
+def save(
+    decoder: PlainDecoder, examples: Examples, kind: str, cell: str, command: str, seed: int, folder: Path
+) -> None:
+    """Measure on val with a beam, choose the threshold of a guess, and write weights and card."""
     references = [list(examples.items[n].captions) for n in examples.val]
-    decoder = fit(examples, references, args)
     captions = captions_on_val(decoder, examples, BEAM)
     figures = caption_metrics([caption.text for caption in captions], references)
-    card = card_of(examples, figures, guess_below(captions, references), args)
-    print(f"{args.kind} {args.cell}, beam {BEAM} on val: {figures}; a guess below {card['threshold']}", flush=True)
-    tensors = {name: tensor.half() for name, tensor in decoder.state_dict().items()}
-    save_checkpoint(args.out / f"caption-{args.kind}-{args.cell}", tensors, card)
-
-
-def card_of(
-    examples: Examples, figures: dict[str, float], threshold: float, args: argparse.Namespace
-) -> dict[str, Any]:
-    flags = f"--cell {args.cell} --epochs {args.epochs} --batch {args.batch} --captions {args.captions}"
-    return {
-        "model": f"captioner: {DECODERS[args.kind].__name__}",
-        "kind": args.kind,
-        "cell": args.cell,
+    threshold = round(guess_below(captions, references), 4)
+    print(f"{kind} {cell}, beam {BEAM} on val: {figures}; a guess below {threshold}", flush=True)
+    card = {
+        "model": f"captioner: {DECODERS[kind].__name__}",
+        "kind": kind,
+        "cell": cell,
         "features": FEATURE_SIZE,
         "hidden": HIDDEN,
         "embedded": EMBEDDED,
         "backbone": "lite0-tuned",
-        "command": f"python -m training.caption {args.kind} {flags} --rate {args.rate} --decay {args.decay} "
-        f"--seed {args.seed}",
-        "seed": args.seed,
-        "data": [CAPTION_SOURCE[args.kind]],
-        "limits": LIMITS[CAPTION_SOURCE[args.kind]],
-        "threshold": round(threshold, 4),
+        "command": command,
+        "seed": seed,
+        "data": [CAPTION_SOURCE[kind]],
+        "limits": LIMITS[CAPTION_SOURCE[kind]],
+        "threshold": threshold,
         "val": {"photos_or_clips": len(examples.val), "beam": BEAM, **figures},
         "vocabulary": " ".join(examples.vocabulary.words),
     }
+    tensors = {name: tensor.half() for name, tensor in decoder.state_dict().items()}
+    save_checkpoint(folder / f"caption-{kind}-{cell}", tensors, card)
 
 
 if __name__ == "__main__":

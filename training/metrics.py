@@ -7,6 +7,8 @@ import io
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
+
 from pipeline.vocabulary import tokenize
 
 
@@ -41,6 +43,33 @@ def cider_of_each(captions: Sequence[str], references: Sequence[Sequence[str]]) 
     said = {n: [plain(caption)] for n, caption in enumerate(captions)}
     wanted = {n: [plain(caption) for caption in each] for n, each in enumerate(references)}
     return [float(value) for value in Cider().compute_score(wanted, said)[1]]
+
+
+class CaptionReward:
+    """CIDEr of single captions, with the rarity of words fixed by a set of training references."""
+
+    def __init__(self, references: Sequence[Sequence[str]]) -> None:
+        from pycocoevalcap.cider.cider_scorer import CiderScorer
+
+        corpus = CiderScorer()
+        for each in references:
+            corpus.cook_append(None, [plain(caption) for caption in each])
+        corpus.compute_doc_freq()
+        size = float(np.log(len(references)))
+
+        class FixedCorpus(CiderScorer):
+            # The scorer sets this to the size of what is being scored; it must be that of the corpus.
+            ref_len = property(lambda self: size, lambda self, value: None)
+
+        self._scorer, self._rarity = FixedCorpus, corpus.document_frequency
+
+    def of(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+        """(N,) float32."""
+        scorer = self._scorer()
+        scorer.document_frequency = self._rarity
+        for caption, each in zip(captions, references, strict=True):
+            scorer.cook_append(plain(caption), [plain(other) for other in each])
+        return np.array(scorer.compute_cider(), np.float32)
 
 
 def plain(caption: str) -> str:

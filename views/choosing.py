@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import streamlit as st
@@ -24,19 +25,34 @@ class Chosen(NamedTuple):
 
 def controls() -> tuple[Chosen, str]:
     """The row above the answer -> the file, and the name of the cell."""
+    from_address("sample", SAMPLES)
+    from_address("cell", CELLS)
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
         "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
     )
-    sample = choice.pills(
-        "or a sample", list(SAMPLES), default="bikes", key="sample", disabled=file is not None, required=True
-    )
-    cell = reader.segmented_control(
-        "read by", list(CELLS), format_func=CELL_NAMES.get, default="lstm", key="cell", required=True
-    )
+    sample = choice.pills("or a sample", list(SAMPLES), key="sample", disabled=file is not None, required=True)
+    cell = reader.segmented_control("read by", list(CELLS), format_func=CELL_NAMES.get, key="cell", required=True)
+    into_address("cell", cell)
+    into_address("sample", None if file else sample)
     if file is not None:
         return Chosen(file.getvalue(), file.name), cell
     return Chosen(sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+
+
+def from_address(key: str, known: Mapping[str, object]) -> None:
+    """What a shared address says of a control, when the page is opened; else the first that is known."""
+    if key not in st.session_state:
+        asked = st.query_params.get(key)
+        st.session_state[key] = asked if asked in known else next(iter(known))
+
+
+def into_address(key: str, value: str | None) -> None:
+    """Keep the page's address such that it can be shared; an upload is nobody else's, and has none."""
+    if value is None:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
 
 
 def read(chosen: Chosen) -> EncodedClip | None:

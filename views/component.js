@@ -17,14 +17,26 @@ export default function (component) {
 // ── The cursor: one step of one clip, shared by the parts through events on the document ──────────────────────────
 
 function currentStep(data) {
-  const shared = window.unrollCursor
   const last = data.times.length - 1
-  return shared && shared.clip === data.clip ? Math.min(shared.step, last) : last
+  // A shared address names the step (from 1) of the clip that is shown first.
+  const shared = (window.unrollCursor ??= { clip: data.clip, step: (addressedStep() || last + 1) - 1 })
+  return shared.clip === data.clip ? Math.min(shared.step, last) : last
+}
+
+function addressedStep() {
+  return Math.max(0, Math.floor(Number(new URLSearchParams(location.search).get("step")) || 0))
+}
+
+function addressStep(step) {
+  const address = new URL(location)
+  address.searchParams.set("step", step + 1)
+  history.replaceState(history.state, "", address)
 }
 
 function moveTo(data, step, mover) {
   step = Math.max(0, Math.min(data.times.length - 1, step))
   window.unrollCursor = { clip: data.clip, step }
+  if (mover === "hand") addressStep(step)
   document.dispatchEvent(new CustomEvent("unroll-step", { detail: { clip: data.clip, step, mover } }))
 }
 
