@@ -135,6 +135,17 @@ class ActionModel:
             yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
 
     @torch.inference_mode()
+    def inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
+        """x_t of every frame, (T, 2 L + 1 + P), as the cell reads it."""
+        frames = torch.from_numpy(np.stack([frame.features for frame in features]))
+        known = torch.tensor([frame.motion is not None for frame in features])
+        moves = torch.zeros_like(frames)
+        for row, frame in zip(moves, features, strict=True):
+            if frame.motion is not None:
+                row.copy_(torch.from_numpy(frame.motion))
+        return self.network.inputs(frames, moves, known, self.network.evidence(frames, moves, known))
+
+    @torch.inference_mode()
     def glance(self, features: Sequence[FrameFeatures]) -> np.ndarray:
         """Every frame by itself, as if it were the first: what the CNN alone says of each, (T, L) probabilities."""
         frames = torch.from_numpy(np.stack([frame.features for frame in features]))

@@ -69,3 +69,49 @@ def unit_order(hidden: np.ndarray) -> np.ndarray:
     left, strength, _ = np.linalg.svd(curves, full_matrices=False)
     plane = left[:, :2] * strength[:2]
     return np.argsort(np.arctan2(plane[:, 1], plane[:, 0]), kind="stable")
+
+
+def evidence_map(readout: torch.nn.Linear, regions: np.ndarray, label: int) -> np.ndarray:
+    """Which region of a picture spoke for a label: class activation mapping (Zhou et al. 2016).
+
+    ``regions`` is (R, D); features are their mean and the evidence is linear, so the R values add up to the label's
+    score without its bias, exactly.
+    """
+    return regions @ readout.weight[label].detach().numpy() / len(regions)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """One row of numbers of one step that add up: from_input + from_state + bias = total, and squash(total) = value."""
+
+    name: str  # of the gate, or "h" for the plain cell
+    squash: str  # "tanh" or "sigmoid"
+    from_input: float
+    from_state: float
+    bias: float
+    total: float
+    value: float
+
+
+GATES = {"rnn": ("h",), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}  # in the order of the weights' rows
+SQUASH = {"h": "tanh", "g": "tanh", "n": "tanh"}
+
+
+def arithmetic(name: str, cell: Cell, found: Trace, step: int, unit: int) -> list[Arithmetic]:
+    """How one unit came to its value at one step, gate by gate; ``name`` is the cell's name in CELLS.
+
+    The GRU's reset gate acts inside n: there ``from_state`` is what r lets through, r * (W_hn h + b_hn), and ``bias``
+    is the input's alone.
+    """
+    rows, size = [], cell.hidden_size
+    for place, gate in enumerate(GATES[name]):
+        at = place * size + unit
+        from_input, from_state = float(found.from_input[step, at]), float(found.from_state[step, at])
+        bias = float(found.bias[at])
+        if gate == "n":
+            bias = cell.bias_ih[at].item()
+            from_state = float(found.parts["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
+        total = from_input + from_state + bias
+        squash = SQUASH.get(gate, "sigmoid")
+        rows.append(Arithmetic(gate, squash, from_input, from_state, bias, total, float(found.parts[gate][step, unit])))
+    return rows

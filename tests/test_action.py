@@ -60,6 +60,21 @@ def test_a_prefix_is_read_as_the_beginning_of_the_whole(lstm, bikes_features):
         np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
 
+def test_the_inputs_that_are_shown_are_the_inputs_that_are_read(lstm, bikes_features):
+    network = lstm.network
+    with torch.inference_mode():
+        hidden, _ = network.cell.scan(lstm.inputs(bikes_features)[None])
+    read = np.stack([step.hidden for step in lstm.read(bikes_features)])
+    np.testing.assert_allclose(hidden[0].numpy(), read, atol=1e-5)
+
+
+def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
+    together = lstm.glance(bikes_features)
+    alone = np.concatenate([lstm.glance([frame]) for frame in bikes_features])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
+
+
 def test_unknown_motion_is_not_motion_of_zero(lstm, bikes_features):
     """Where motion is unknown its values cannot matter, and knowing it must be able to matter."""
     without = [dataclasses.replace(f, motion=None) for f in bikes_features]

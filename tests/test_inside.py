@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.inside import memory, trace, unit_order, votes
+from pipeline.inside import arithmetic, evidence_map, memory, trace, unit_order, votes
 from pipeline.recurrent import CELLS, Cell
 
 T, D, H = 7, 5, 6
@@ -80,3 +80,25 @@ def test_units_that_move_alike_stand_together():
     assert sorted(order.tolist()) == list(range(6))
     kinds = [k % 2 for k in order]
     assert sum(a != b for a, b in pairwise(kinds)) <= 2
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_number_on_screen_adds_up(name, x):
+    torch.manual_seed(0)
+    cell = CELLS[name](D, H)
+    found = trace(cell, x)
+    for step in range(T):
+        for unit in range(H):
+            for row in arithmetic(name, cell, found, step, unit):
+                assert row.total == pytest.approx(row.from_input + row.from_state + row.bias)
+                squashed = np.tanh(row.total) if row.squash == "tanh" else 1 / (1 + np.exp(-row.total))
+                assert squashed == pytest.approx(row.value, abs=1e-5)
+
+
+def test_the_evidence_of_the_regions_adds_up_to_the_score():
+    readout = torch.nn.Linear(D, 3)
+    regions = np.random.default_rng(0).normal(size=(9, D)).astype(np.float32)
+    scores = readout(torch.from_numpy(regions.mean(0))).detach().numpy()
+    for label in range(3):
+        total = evidence_map(readout, regions, label).sum() + readout.bias[label].item()
+        assert total == pytest.approx(scores[label], abs=1e-5)

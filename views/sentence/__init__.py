@@ -11,15 +11,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from pipeline.caption import Caption
 from views.component import component, data_uri
 
 _component = component("sentence")
 
 
-def photo(key: str, picture: bytes, grid: tuple[int, int]) -> None:
-    """A JPEG; ``grid`` says how many rows and columns of regions the CNN made of it."""
-    _component(key="sentence-photo", data={"part": "photo", "clip": key, "picture": data_uri(picture), "grid": grid})
+def photo(key: str, picture: bytes, grid: tuple[int, int], looked: np.ndarray | None = None) -> None:
+    """A JPEG under the light of the chosen word, or of ``looked`` (R,), as long as there is no word; ``grid`` says how
+    many rows and columns of regions the CNN made of it."""
+    light = None if looked is None else [round(float(v), 4) for v in looked]
+    data = {"part": "photo", "clip": key, "picture": data_uri(picture), "grid": grid, "looked": light}
+    _component(key="sentence-photo", data=data)
 
 
 def words(key: str, kind: str, times: Sequence[float], captions: Sequence[Caption], threshold: float) -> None:

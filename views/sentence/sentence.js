@@ -42,7 +42,7 @@ function photo(root, data, signal) {
   const show = (looked) => drawLight(light, looked, data.grid)
   onWord(data, signal, (_, looked) => show(looked))
   const shared = window.unrollWord
-  show(shared && shared.clip === data.clip ? shared.looked : null)
+  show(shared && shared.clip === data.clip ? shared.looked : data.looked)
 }
 
 function words(root, data, signal) {
@@ -168,7 +168,7 @@ function drawLight(canvas, looked, grid) {
   if (!looked) return
   const [rows, columns] = grid
   const small = new ImageData(columns, rows)
-  const peak = Math.max(...looked)
+  const peak = Math.max(...looked, 1e-9)
   looked.forEach((share, k) => (small.data[4 * k + 3] = Math.round(255 * DARK * (1 - share / peak))))
   const source = el("canvas", { width: columns, height: rows })
   source.getContext("2d").putImageData(small, 0, 0)

@@ -1,0 +1,80 @@
+"""Inside: what h = f(h, x) computes while it reads the visitor's own clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from pipeline.action import ActionModel
+from pipeline.inside import Arithmetic, Trace, arithmetic, evidence_map, memory, trace, unit_order, votes
+from pipeline.recurrent import CELLS
+from views import sentence, within
+from views.choosing import controls, read
+from views.loaded import CELL_NAMES, EncodedClip, action_model, frame_regions
+
+SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
+SPEAKERS = 5  # units shown for, and as many against
+
+
+def page() -> None:
+    st.title("Inside the cell")
+    st.markdown(
+        "One function, used again at every frame: it takes what it saw and what it remembers, and makes what it will "
+        "remember. Here is everything it computes on your clip."
+    )
+    chosen, cell = controls()
+    clip = read(chosen)
+    if clip is None:
+        return
+    model = action_model(cell)
+    steps = clip.read_with(cell)
+    verdict = model.verdict(steps)
+    st.subheader("Unrolled", anchor=False)
+    within.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
+    found = trace(model.network.cell, model.inputs(clip.features))
+    order = unit_order(found.parts["h"])
+    st.subheader("What it remembers", anchor=False)
+    parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
+    leaders = [model.labels[int(step.probabilities.argmax())] for step in steps]
+    kept = {CELL_NAMES[name]: remembered(clip, name) for name in CELLS}
+    within.strips(clip, parts, leaders, kept)
+    st.subheader("Who speaks for the label, and why", anchor=False)
+    label = st.selectbox("label", [name for name, _ in verdict.ranked], key=f"label-{clip.digest[:8]}-{cell}")
+    speak(clip, model, cell, found, label)
+    st.subheader("Where the CNN found it", anchor=False)
+    where(clip, model, label)
+
+
+def remembered(clip: EncodedClip, cell: str) -> np.ndarray:
+    model = action_model(cell)
+    return memory(model.network.cell, model.inputs(clip.features))
+
+
+def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
+    """The strongest votes at every step, and the arithmetic of each unit that casts one."""
+    shares = votes(model.network.readout, found.parts["h"], model.labels.index(label))
+    strongest, sums = [], []
+    for step, row in enumerate(shares):
+        order = np.argsort(-row)
+        chosen = [*order[:SPEAKERS].tolist(), *order[-SPEAKERS:].tolist()]
+        strongest.append([(unit, float(row[unit])) for unit in chosen])
+        told: dict[int, list[Arithmetic]] = {
+            unit: arithmetic(cell, model.network.cell, found, step, unit) for unit in chosen
+        }
+        sums.append(told)
+    within.units(clip, label, strongest, sums)
+
+
+def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
+    """Class activation map of one frame."""
+    left, right = st.columns([6, 5], gap="large")
+    count = len(clip.features)
+    frame = right.slider("frame", 1, count, count // 2 + 1, key="evidence-frame") - 1 if count > 1 else 0
+    regions, grid = frame_regions(clip.digest, frame, clip)
+    evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
+    with left:
+        sentence.photo(f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0))
+    right.markdown(
+        f"Bright is where the frame, taken by itself, spoke for **{label}**: the CNN's score is the sum of what its "
+        f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} against."
+    )
