@@ -76,5 +76,6 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
         sentence.photo(f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0))
     right.markdown(
         f"Bright is where the frame, taken by itself, spoke for **{label}**: the CNN's score is the sum of what its "
-        f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} against."
+        f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} "
+        "against."
     )
