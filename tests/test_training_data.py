@@ -32,3 +32,11 @@ def test_every_label_can_be_learned(items):
 
 def test_every_file_is_there(items):
     assert all(path.exists() for item in items for path in item.paths)
+
+
+def test_what_captioners_are_judged_on_is_never_fitted_to(items):
+    val = [item for item in items if item.official_val]
+    assert {item.source for item in val} == {"msrvtt", "flickr8k"}
+    assert not any(item.is_fitted(everything) for item in val for everything in (True, False))
+    assert all(item.is_fitted(True) for item in items if not item.official_val)
+    assert all(item.is_fitted(False) != item.held_out for item in items)
