@@ -10,8 +10,7 @@ ImageNet's classes are objects; what we ask is what somebody does. Blocks 0 to 7
 was cached once (training/features.py) and only blocks 8 to 15 and the head convolution are fitted, with
 batch-norm statistics frozen. Three tasks share them:
 
-1. the action label, from the mean of some frames, and separately from the mean of some difference images; for videos
-   and photos without a label, what their captions say of the labels (training/caption_labels.py);
+1. the action label, from the mean of some frames, and separately from the mean of some difference images;
 2. which of the 600 commonest caption words describe the picture (binary cross-entropy on the share of captions
    that use the word): it is what keeps the features rich beyond 58 labels, and captions need it;
 3. the ImageNet classes, as the untouched network sees them (Kullback-Leibler), so that its one-to-one reading of a
@@ -41,7 +40,6 @@ from torch import Tensor, nn
 from pipeline.checkpoint import load_card, save_checkpoint
 from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
 from pipeline.encoder import REGIONS, tuned_lite0
-from training.caption_labels import soft_labels
 from training.data import Item, caption_words, common_words, load_items, load_labels
 from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
@@ -58,6 +56,7 @@ class Unit:
     """Some pictures of one item and of one kind, whose mean feature is judged."""
 
     rows: tuple[int, ...]  # in the cache
+    label: int  # -1: unknown
     item: int
     motion: bool
 
@@ -79,18 +78,21 @@ def tuned_parameters(model: EfficientNetLite0) -> list[nn.Parameter]:
     return [p.requires_grad_(True) for part in parts for p in part.parameters()]
 
 
-def epoch_units(items: list[Item], cache: FeatureCache, rng: np.random.Generator, everything: bool) -> list[Unit]:
+def epoch_units(
+    items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator, everything: bool
+) -> list[Unit]:
     """One epoch's choice of pictures, shuffled. If ``everything`` is to be learned, the groups that were held out until
     then come along, TIMES_NEW times as often as the others, which the network knows already."""
     units = []
     for number, item in enumerate(items):
         if item.is_fitted(everything):
+            label = labels.index(item.label) if item.label else -1
             for _ in range(TIMES_NEW if item.held_out else 1):
-                units += item_units(item, number, cache, rng)
+                units += item_units(item, number, label, cache, rng)
     return [units[i] for i in rng.permutation(len(units))]
 
 
-def item_units(item: Item, number: int, cache: FeatureCache, rng: np.random.Generator) -> list[Unit]:
+def item_units(item: Item, number: int, label: int, cache: FeatureCache, rng: np.random.Generator) -> list[Unit]:
     """A random choice of one item's pictures."""
     units = []
     if item.is_video:
@@ -98,13 +100,13 @@ def item_units(item: Item, number: int, cache: FeatureCache, rng: np.random.Gene
             rows = cache.rows[number, kind]
             if rows:
                 some = rng.choice(rows, min(STEPS_PER_VIDEO, len(rows)), replace=False)
-                units.append(Unit(tuple(some), number, kind == MOTION))
+                units.append(Unit(tuple(some), label, number, kind == MOTION))
         return units
-    kind = rng.choice([CROP, OTHER_CROP]) if item.label and rng.random() < CROP_SHARE else FRAME
+    kind = rng.choice([CROP, OTHER_CROP]) if label >= 0 and rng.random() < CROP_SHARE else FRAME
     rows = cache.rows[number, kind]
-    units.append(Unit(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), number, False))
-    if item.label and rng.random() < STILL_MOTION_SHARE:
-        units.append(Unit((rng.choice(cache.rows[number, CROP_MOTION]),), number, True))
+    units.append(Unit(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), label, number, False))
+    if label >= 0 and rng.random() < STILL_MOTION_SHARE:
+        units.append(Unit((rng.choice(cache.rows[number, CROP_MOTION]),), label, number, True))
     return units
 
 
@@ -151,25 +153,22 @@ def batch_loss(
     heads: Heads,
     cache: FeatureCache,
     units: list[Unit],
-    labels: Tensor,
     words: Tensor,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    """The three tasks' weighted losses, as one sum and apart (detached, for the log); ``labels`` (items, L) and
-    ``words`` (items, words) are the targets."""
+    """The three tasks' weighted losses, as one sum and apart (detached, for the log)."""
     rows = np.array([r for u in units for r in u.rows])
     owner = torch.tensor([k for k, u in enumerate(units) for _ in u.rows])
     features = upper_features(model, cache, rows, rng)  # (N, D)
     count = torch.bincount(owner, minlength=len(units)).unsqueeze(1)
     mean = torch.zeros(len(units), FEATURE_SIZE).index_add(0, owner, features) / count
     mean = F.dropout(mean, 0.25)
-    item = torch.tensor([u.item for u in units])
+    label = torch.tensor([u.label for u in units])
     motion = torch.tensor([u.motion for u in units])
     logits = torch.where(motion.unsqueeze(1), heads.motion(mean), heads.frame(mean))
-    known = labels[item].sum(1) > 0
-    action = F.cross_entropy(logits[known], labels[item[known]], label_smoothing=0.1, reduction="sum") / len(units)
+    action = F.cross_entropy(logits, label, ignore_index=-1, label_smoothing=0.1, reduction="sum") / len(units)
 
-    target = words[item]
+    target = words[torch.tensor([u.item for u in units])]
     told = (target.sum(1) > 0) & ~motion
     said = F.binary_cross_entropy_with_logits(heads.words(mean[told]), target[told], reduction="sum") / len(units)
 
@@ -267,7 +266,6 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, s
     rng = np.random.default_rng(args.seed)
     items, labels = load_items(), load_labels()
     words = word_targets(items, common_words(items))
-    targets = soft_labels(items, labels, everything=bool(args.refit))
     cache = FeatureCache(args.cache)
     model = tuned_lite0(args.refit) if args.refit else imagenet_lite0()
     model = model.to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics stay frozen
@@ -280,7 +278,7 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, s
         [{"params": tuned, "lr": args.rate, "weight_decay": 0.01}, {"params": heads.parameters(), "lr": 2e-3}],
         weight_decay=0.05,
     )
-    sample = epoch_units(items, cache, np.random.default_rng(0), bool(args.refit))
+    sample = epoch_units(items, labels, cache, np.random.default_rng(0), bool(args.refit))
     total = args.epochs * len(batches(sample, args.batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1, (s + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1, s / total)))
@@ -289,9 +287,9 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, s
     step, started, figures = 0, time.time(), {}
     for epoch in range(args.epochs):
         sums = torch.zeros(3)
-        groups = batches(epoch_units(items, cache, rng, bool(args.refit)), args.batch)
+        groups = batches(epoch_units(items, labels, cache, rng, bool(args.refit)), args.batch)
         for units in groups:
-            loss, parts = batch_loss(model, heads, cache, units, targets, words, rng)
+            loss, parts = batch_loss(model, heads, cache, units, words, rng)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(tuned, 2.0)
@@ -340,7 +338,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder that training.features wrote")
     parser.add_argument("--out", type=Path, default=Path("weights"))
     parser.add_argument("--refit", type=Path, help="go on from the measured run in this folder, with all groups")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64, help="pictures a step")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--seed", type=int, default=0)

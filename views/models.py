@@ -19,8 +19,7 @@ def page() -> None:
     st.title("What the models know, and what they do not")
     st.markdown(
         "Three recognisers read the same features of the same CNN; only the recurrent cell differs. All figures are on "
-        "clips whose video, person or place was held out of training; the weights in use were then fitted to "
-        "those as well."
+        "clips whose video, person or place was held out of training."
     )
     cards = {cell: load_card(WEIGHTS / f"action-{cell}") for cell in CELLS}
     for column, (cell, card) in zip(st.columns(len(cards), gap="medium"), cards.items(), strict=True):

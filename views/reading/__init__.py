@@ -19,6 +19,7 @@ from views.component import component, data_uri
 from views.loaded import EncodedClip
 
 LINES = 6  # labels that get a colour and a line
+NEW_LINES = 3  # that another order may put in place of lines it does not need; the others keep their colours
 TOP = 5  # labels that get a bar
 
 _component = component("reading")
@@ -73,7 +74,9 @@ def comparison(
     order: Sequence[int],
 ) -> None:
     """The curves of a clip as it is, and of the same frames in another order (see whatif), over each other."""
-    names = _lines(model, [*steps, *other])
+    names = _lines(model, steps)
+    for new in [name for name in _lines(model, other)[:NEW_LINES] if name not in names]:
+        names[names.index([name for name in names if name not in _lines(model, other)][-1])] = new
     columns = [model.labels.index(name) for name in names]
     values = np.stack([step.probabilities for step in steps])[:, columns]
     read = {step.index: step.probabilities[columns] for step in other}

@@ -68,7 +68,11 @@ def unrolled(clip: EncodedClip, weights: int) -> None:
     count = len(clip.pictures)
     chosen = list(range(count)) if count <= DRAWN else [*range(DRAWN - 1), count - 1]
     pictures = [data_uri(clip.pictures[k]) for k in chosen]
-    _mount("unrolled", clip, {"pictures": pictures, "skipped": count > DRAWN, "weights": weights})
+    _mount(
+        "unrolled",
+        clip,
+        {"pictures": pictures, "steps": [k + 1 for k in chosen], "skipped": count > DRAWN, "weights": weights},
+    )
 
 
 def _row(row: Arithmetic) -> list[Any]:

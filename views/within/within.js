@@ -121,7 +121,7 @@ function unfolded(data) {
     const x = t * BOX + 20
     svg.append(svgEl("path", { class: "share", d: `M${w} 22 C${w} 48 ${x + 28} 34 ${x + 28} 62` }))
     if (t) svg.append(arrow(x - 30, 84, x, 84))
-    svg.append(arrow(x + 28, 146, x + 28, 108), cellBox(x, t), svgEl("image", { href: src, x, y: 148, width: 56, height: 40, preserveAspectRatio: "xMidYMid slice" }))
+    svg.append(arrow(x + 28, 146, x + 28, 108), cellBox(x, data.steps[t]), svgEl("image", { href: src, x, y: 148, width: 56, height: 40, preserveAspectRatio: "xMidYMid slice" }))
     if (data.skipped && t === shown - 2) svg.append(text(x + 71, 76, "…", "dots"))
   })
   return svg
@@ -138,7 +138,7 @@ function folded(data) {
 
 function cellBox(x, t) {
   const group = svgEl("g", {})
-  group.append(svgEl("rect", { class: "box", x, y: 62, width: 56, height: 46, rx: 8 }), text(x + 28, 90, t === null ? "f" : `h${subscript(t + 1)}`, "name"))
+  group.append(svgEl("rect", { class: "box", x, y: 62, width: 56, height: 46, rx: 8 }), text(x + 28, 90, t === null ? "f" : `h${subscript(t)}`, "name"))
   return group
 }
 
