@@ -60,6 +60,29 @@ def test_playing_moves_the_cursor(page):
     page.get_by_role("button", name="Pause", exact=True).click()
 
 
+def test_a_shared_address_shows_the_same_step(page, server):
+    page.goto(f"{server}/watch?sample=carphone&cell=rnn&step=3")
+    expect(page.locator(".unroll .when")).to_contain_text("After frame 3 of")
+    expect(page.locator(".tracks")).to_have_attribute("aria-valuenow", "3")
+    page.locator(".tracks").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**step=4**")
+    assert "sample=carphone" in page.url
+    assert "cell=rnn" in page.url
+
+
+def test_what_if_the_clip_were_played_backwards(page):
+    page.get_by_text("backwards", exact=True).click()
+    expect(page.locator(".dashed").first).to_be_visible()
+    strips = page.locator(".film")
+    expect(strips).to_have_count(2)
+    forth, back = (strips.nth(k).locator("img").evaluate_all("all => all.map(i => i.src)") for k in (0, 1))
+    assert back == forth[::-1]
+    page.get_by_text("with a gap", exact=True).click()
+    expect(strips.nth(1).locator(".missing").first).to_be_visible()
+    assert strips.nth(1).locator("img").count() < len(forth)
+
+
 def test_another_cell_reads_the_same_frames(page):
     def state() -> str:
         return page.locator(".state").evaluate("c => c.toDataURL()")

@@ -9,7 +9,7 @@ const CELL_COLOURS = { LSTM: "#0072B2", GRU: "#009E73", RNN: "#D55E00" }
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function strips(root, data, signal) {
-  const rows = data.strips.map(({ name, note, values, low }) => el("div", { class: "strip" }, el("b", {}, name), el("small", {}, note), drawStrip(values, data.times.length, data.units, low)))
+  const rows = data.strips.map(({ name, note, values, low }) => el("div", { class: "strip" }, head(name, note), drawStrip(values, data.times.length, data.units, low)))
   timeAxis(root, data, signal, {
     rows: [...rows, memoryChart(data)],
     beside: "",
@@ -106,7 +106,11 @@ function memoryChart(data) {
     dot.style.background = CELL_COLOURS[name]
     return el("li", {}, dot, name)
   }))
-  return el("div", { class: "strip" }, el("b", {}, "memory"), el("small", {}, "what the last state still owes to each frame"), svg, legend)
+  return el("div", { class: "strip" }, head("memory", "what the last state still owes to each frame"), svg, legend)
+}
+
+function head(name, note) {
+  return el("p", { class: "head" }, el("b", {}, name), " ", el("small", {}, note))
 }
 
 const BOX = 86
