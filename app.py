@@ -11,7 +11,7 @@ st.html(Path(__file__).with_name("views") / "page.css")
 
 st.navigation(
     [
-        st.Page(watch.page, title="Watch", icon=":material/play_circle:", url_path="watch", default=True),
+        st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),
         st.Page(inside.page, title="Inside", icon=":material/settings_suggest:", url_path="inside"),
         st.Page(models.page, title="Models", icon=":material/fact_check:", url_path="models"),
     ],

@@ -132,15 +132,16 @@ def test_pictures_of_any_proportion_have_as_many_regions(encoder, cat):
 
 
 def test_regions_stand_row_by_row_where_the_picture_has_them(encoder):
-    """A bright spot in a corner changes the region in that corner most."""
-    for shape, spot, corner in (((224, 288), (0, -1), (0, -1)), ((288, 224), (-1, 0), (-1, 0))):
+    """What a bright spot in a corner changes, it changes near that corner."""
+    for shape, spot in (((224, 288), (0, -1)), ((288, 224), (-1, 0))):
         blank = np.full((*shape, 3), 90, np.uint8)
         marked = blank.copy()
         y, x = (slice(0, 40) if side == 0 else slice(-40, None) for side in spot)
         marked[y, x] = (250, 40, 40)
         plain, changed = encoder.encode([blank, marked]).maps
         change = np.abs(changed - plain).sum(1).reshape(grid(blank))
-        assert change[corner] == change.max()
+        rows, columns = (slice(0, 3) if side == 0 else slice(-3, None) for side in spot)
+        assert change[rows, columns].sum() > 0.8 * change.sum()
 
 
 def test_nothing_to_encode(encoder):

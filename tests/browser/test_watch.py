@@ -61,7 +61,7 @@ def test_playing_moves_the_cursor(page):
 
 
 def test_a_shared_address_shows_the_same_step(page, server):
-    page.goto(f"{server}/watch?sample=carphone&cell=rnn&step=3")
+    page.goto(f"{server}/?sample=carphone&cell=rnn&step=3")
     expect(page.locator(".unroll .when")).to_contain_text("After frame 3 of")
     expect(page.locator(".tracks")).to_have_attribute("aria-valuenow", "3")
     page.locator(".tracks").focus()

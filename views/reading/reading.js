@@ -149,7 +149,7 @@ function drawLeaders(data) {
       return block
     })
     const note = `${name}: ${rate.toFixed(1)} changes a second`
-    return el("div", { class: "leading", role: "img", "aria-label": note }, ...blocks, el("b", {}, note))
+    return el("div", { class: "leading", role: "img", "aria-label": note }, ...blocks, el("div", { class: "note" }, el("b", {}, note)))
   }
   return el("div", { class: "leaders" }, row("With memory", data.leaders, data.rates[0]), row("Each frame alone", data.alone, data.rates[1]))
 }
