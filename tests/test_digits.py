@@ -65,7 +65,7 @@ def test_the_command_reads_files_and_goes_on_after_a_bad_one(capsys, tmp_path, u
     names = [str(paths[0]), str(tmp_path / "blank.png"), str(tmp_path / "none.png"), str(paths[1])]
     assert main(["digit", *names, "--json"]) == 1
     one, blank, none, two = map(json.loads, capsys.readouterr().out.splitlines())
-    assert blank["error"].startswith("blank.png: There is no digit")
+    assert blank["error"].startswith("There is no digit")
     assert "no such file" in none["error"]
     assert [one["label"], two["label"]] == wanted[:2].tolist()
     assert 0 < one["probability"] <= 1

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from pipeline.action import ActionModel, ActionStep, Verdict, load_action
-from pipeline.commands.printing import Results, print_json, print_table
+from pipeline.commands.printing import print_json, print_table, read_each
 from pipeline.encoder import Encoder, load_encoder
-from pipeline.media import MediaError, read_clip
+from pipeline.media import Clip
 from pipeline.recurrent import CELLS
 
 TOP = 5
@@ -25,22 +24,17 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    results = read(args.paths, load_encoder(), load_action(args.cell))
+    encoder, model = load_encoder(), load_action(args.cell)
+    results = read_each(args.paths, lambda clip: read(clip, encoder, model))
     if args.json:
         return print_json(results, as_json)
     columns = {"action": False, "probability": True, "runners-up": False, "decided": True}
     return print_table(results, len(args.paths), columns, as_row)
 
 
-def read(paths: list[str], encoder: Encoder, model: ActionModel) -> Results[Found]:
-    for path in paths:
-        try:
-            clip = read_clip(Path(path))
-        except MediaError as error:
-            yield path, error
-            continue
-        steps = list(model.read(encoder.encode_frames(clip.frames)))
-        yield path, (steps, model.verdict(steps), model.labels)
+def read(clip: Clip, encoder: Encoder, model: ActionModel) -> Found:
+    steps = list(model.read(encoder.encode_frames(clip.frames)))
+    return steps, model.verdict(steps), model.labels
 
 
 def as_json(found: Found) -> dict[str, object]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 from functools import cache, partial
-from pathlib import Path
 
 from pipeline.caption import Caption, CaptionModel, Scene, load_caption
-from pipeline.commands.printing import Results, print_json, print_table
+from pipeline.commands.printing import print_json, print_table, read_each
 from pipeline.encoder import Encoder, load_encoder
-from pipeline.media import Clip, MediaError, read_clip
+from pipeline.media import Clip
 from pipeline.recurrent import CELLS
 
 BEAM, WIDEST = 5, 50
@@ -35,24 +34,20 @@ def width(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    results = read(args.paths, load_encoder(), args.cell, args.beam)
+    encoder = load_encoder()
+    captioner = cache(partial(load_caption, cell=args.cell))  # a run of photos needs no clip captioner
+    results = read_each(
+        args.paths, lambda clip: read(clip, encoder, captioner("photo" if clip.kind == "photo" else "clip"), args.beam)
+    )
     if args.json:
         return print_json(results, as_json)
     return print_table(results, len(args.paths), {"caption": False, "confidence": True, "or": False}, as_row)
 
 
-def read(paths: list[str], encoder: Encoder, cell: str, beam: int) -> Results[Found]:
-    captioner = cache(partial(load_caption, cell=cell))  # a run of photos needs no clip captioner
-    for path in paths:
-        try:
-            clip = read_clip(Path(path))
-        except MediaError as error:
-            yield path, error
-            continue
-        model = captioner("photo" if clip.kind == "photo" else "clip")
-        scene = look(clip, encoder, model)
-        best, *others = model.search(scene, beam)[0]
-        yield path, (model.explain(scene, [best])[0], [model.text(other) for other in others])
+def read(clip: Clip, encoder: Encoder, model: CaptionModel, beam: int) -> Found:
+    scene = look(clip, encoder, model)
+    best, *others = model.search(scene, beam)[0]
+    return model.explain(scene, [best])[0], [model.text(other) for other in others]
 
 
 def look(clip: Clip, encoder: Encoder, model: CaptionModel) -> Scene:

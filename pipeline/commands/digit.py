@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from pipeline.commands.printing import Results, print_json, print_table
+from pipeline.commands.printing import print_json, print_table, read_each
 from pipeline.digits import Digit, DigitReader, load_digits
-from pipeline.media import MediaError, read_clip
+from pipeline.media import Clip, MediaError
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -18,23 +17,18 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    results = read(args.paths, load_digits())
+    reader = load_digits()
+    results = read_each(args.paths, lambda clip: read(clip, reader))
     if args.json:
         return print_json(results, as_json)
     return print_table(results, len(args.paths), {"digit": False, "probability": True}, as_row)
 
 
-def read(paths: list[str], reader: DigitReader) -> Results[Digit]:
-    for path in paths:
-        try:
-            image = read_clip(Path(path)).frames[0].image
-        except MediaError as error:
-            yield path, error
-            continue
-        try:
-            yield path, reader.read(image)
-        except ValueError as error:
-            yield path, MediaError(f"{Path(path).name}: {error}")
+def read(clip: Clip, reader: DigitReader) -> Digit:
+    try:
+        return reader.read(clip.frames[0].image)
+    except ValueError as error:
+        raise MediaError(str(error)) from error
 
 
 def as_json(digit: Digit) -> dict[str, object]:

@@ -1,15 +1,25 @@
-"""Results as they come: one JSON object a line for programs, a table for people, errors in a sentence each."""
+"""From paths to results as they come: a JSON object a line for programs, a table for people, errors in a sentence."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
-from pipeline.media import MediaError
+from pipeline.media import Clip, MediaError, read_clip
 
 Answer = TypeVar("Answer")
 Results = Iterable[tuple[str, Answer | MediaError]]  # each input with what was found, or why it cannot be read
+
+
+def read_each(paths: Sequence[str], answer: Callable[[Clip], Answer]) -> Results[Answer]:
+    """What ``answer`` makes of each path's clip, one after the other; it may raise MediaError itself."""
+    for path in paths:
+        try:
+            yield path, answer(read_clip(Path(path)))
+        except MediaError as error:
+            yield path, error
 
 
 def print_json(results: Results[Answer], as_json: Callable[[Answer], dict[str, object]]) -> int:
