@@ -4,8 +4,7 @@
 ImageNet network it was tuned from, and torchvision's, whose weights torchvision downloads when they are asked for.
 
 Every picture is fitted to one of two canvases, 288 x 224 pixels or, if it is taller than wide, 224 x 288: near enough
-to what cameras make that little is distorted, and whole, so that nothing at the edges is lost. (A square of 224 pixels
-costs a quarter less and read 2 points fewer of the held-out MSR-VTT videos right.)
+to what cameras make that little is distorted, and whole, so that nothing at the edges is lost.
 
 Shapes: T pictures, H x W pixels of the canvas, D feature size, R = 63 image regions (row by row from the top left),
 C = 1000 classes.

@@ -106,3 +106,24 @@ def test_the_models_page_shows_every_card():
     assert not app.exception
     assert {m.label for m in app.metric} == {"right first", "right when sure"}
     assert len(app.metric) == 6
+
+
+def inside_page() -> None:
+    from views import inside
+
+    inside.page()
+
+
+@pytest.mark.parametrize("path", ["video/demo.mp4", "image/demo.jpg"])
+def test_the_inside_page_takes_clips_of_any_length(path):
+    """From a sample to a clip with another number of frames, or a photo with one."""
+    app = AppTest.from_function(inside_page, default_timeout=120).run()
+    assert not app.exception
+    app.slider[0].set_value(app.slider[0].max).run()
+    file = ISCC / path
+    app.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "video/mp4")).run()
+    assert not app.exception
+    assert not app.error
+    app.selectbox[0].set_value("cooking").run()
+    assert not app.exception
+    assert any("**cooking**" in text.value for text in app.markdown)

@@ -88,7 +88,12 @@ def subject(clip: EncodedClip) -> tuple[str, int]:
         if whole == "the clip":
             return "clip", frame
         if len(clip.features) > 1:
-            frame = st.slider("frame", 1, len(clip.features), len(clip.features) // 2 + 1, key="frame") - 1
+            frame = (
+                st.slider(
+                    "frame", 1, len(clip.features), len(clip.features) // 2 + 1, key=f"frame-{len(clip.features)}"
+                )
+                - 1
+            )
     again = st.toggle(
         "look again before every word", value=True, key="attends", help="Off: it sees the picture only once."
     )

@@ -69,7 +69,7 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
     """Class activation map of one frame."""
     left, right = st.columns([6, 5], gap="large")
     count = len(clip.features)
-    frame = right.slider("frame", 1, count, count // 2 + 1, key="evidence-frame") - 1 if count > 1 else 0
+    frame = right.slider("frame", 1, count, count // 2 + 1, key=f"evidence-frame-{count}") - 1 if count > 1 else 0
     regions, grid = frame_regions(clip.digest, frame, clip)
     evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
     with left:

@@ -70,9 +70,9 @@ def reordered(way: str | None, count: int) -> list[int] | None:
     if way == "frozen at its first frame":
         return whatif.frozen(count)
     if way == "without every n-th frame":
-        return whatif.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key="every"))
+        return whatif.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
     if way == "with a gap":
-        first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key="gap")
+        first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key=f"gap-{count}")
         if (first, last) == (1, count):
             last -= 1  # something must be left to read
         return whatif.hidden(count, first - 1, last - 1)
