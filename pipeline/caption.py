@@ -218,10 +218,9 @@ class CaptionModel:
         return [self.caption(tuple(self._steps(each))) for each in told]
 
     def evolve(self, scene: Scene, width: int) -> list[Caption]:
-        """What would be said of a clip after each of its T frames, T captions."""
-        assert isinstance(self.decoder, ClipDecoder), "only the clip captioner reads frame by frame"
-        prefixes = self.decoder.prefixes(scene)
-        return self.explain(prefixes, [sentences[0] for sentences in self.search(prefixes, width)])
+        """What would be said of a clip after each of its T frames, T captions; of photos one each."""
+        scene = self.decoder.prefixes(scene) if isinstance(self.decoder, ClipDecoder) else scene
+        return self.explain(scene, [sentences[0] for sentences in self.search(scene, width)])
 
     def caption(self, steps: tuple[WordStep, ...]) -> Caption:
         """Word steps up to the end -> the caption they are."""

@@ -108,6 +108,58 @@ def test_the_models_page_shows_every_card():
     assert len(app.metric) == 6
 
 
+def describe_page() -> None:
+    from views import describe
+
+    describe.page()
+
+
+def language_page() -> None:
+    from views import language
+
+    language.page()
+
+
+def test_beam_and_temperature_answer_from_what_was_encoded(encoded):
+    app = AppTest.from_function(describe_page, default_timeout=120).run()
+    assert not app.exception
+    encoded.clear()
+    app.slider(key="beam").set_value(8).run()
+    app.segmented_control(key="how").set_value("at random").run()
+    app.slider(key="temperature").set_value(1.2).run()
+    assert not app.exception
+    assert encoded == []
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_photo_is_described_with_and_without_looking_again(cell):
+    app = AppTest.from_function(describe_page, default_timeout=120).run()
+    app.segmented_control(key="cell").set_value(cell)
+    file = ISCC / "image/demo.jpg"
+    app.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "image/jpeg")).run()
+    assert not app.exception
+    app.toggle(key="attends").set_value(False).run()
+    assert not app.exception
+    assert not app.error
+
+
+def test_the_language_page_answers_whatever_is_typed():
+    app = AppTest.from_function(language_page, default_timeout=60).run()
+    assert not app.exception
+    app.segmented_control(key="topic").set_value("letters").run()
+    for text in ("", "hell", "<b>", "zzzzzzzz", "été"):
+        app.text_input(key="prefix").set_value(text).run()
+        assert not app.exception, text
+    app.segmented_control(key="topic").set_value("words").run()
+    for text in ("", "the clouds are in the", "[x](y) <b> xyzzy"):
+        app.text_input(key="sentence").set_value(text).run()
+        assert not app.exception, text
+    app.segmented_control(key="topic").set_value("memory").run()
+    app.slider(key="between").set_value(0).run()
+    assert not app.exception
+    assert {metric.value for metric in app.metric} == {"french"}
+
+
 def inside_page() -> None:
     from views import inside
 

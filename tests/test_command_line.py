@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,64 @@ def test_the_table_is_for_people(capsys, monkeypatch, bikes):
     assert "bikes.mp4" in told.out
     assert "absent.mp4: there is no such file." in told.err
     assert "absent" not in told.out
+
+
+def test_captions_as_json(capsys, tmp_path, bikes, cat, folder):
+    (tmp_path / "notes.mp4").write_text("buy milk")
+    paths = [str(p) for p in (bikes, tmp_path / "notes.mp4", cat, folder)]
+    assert main(["caption", *paths, "--json", "--beam", "3"]) == 1
+    clip, bad, photo, frames = lines(capsys)
+    assert [line["input"] for line in (clip, bad, photo, frames)] == paths
+    assert set(bad) == {"input", "error"}
+    for line in (clip, photo, frames):
+        assert line["caption"] == " ".join(word["word"] for word in line["words"])
+        assert 3 <= len(line["words"]) <= 20
+        assert all(0 < word["probability"] <= 1 for word in line["words"])
+        assert len(line["alternatives"]) == 2
+        assert line["caption"] not in line["alternatives"]
+        assert line["score"] < 0
+
+
+def test_a_wider_beam_never_scores_lower(capsys, cat, bikes):
+    scores = []
+    for beam in ("1", "3", "8"):
+        assert main(["caption", str(cat), str(bikes), "--json", "--beam", beam]) == 0
+        scores.append([line["score"] for line in lines(capsys)])
+    for narrow, wide in pairwise(scores):
+        assert all(w >= n for n, w in zip(narrow, wide, strict=True))
+
+
+@pytest.mark.parametrize("beam", ["0", "-1", "many", "51"])
+def test_an_impossible_beam_is_refused(capsys, cat, beam):
+    with pytest.raises(SystemExit) as stopped:
+        main(["caption", str(cat), "--beam", beam])
+    assert stopped.value.code == 2
+    assert "1 to 50" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("prefix", "word"),
+    [("hell", "hello"), ("mornin", "morning"), ("langua", "language"), ("neur", "neural"), ("netw", "network")],
+)
+def test_words_are_completed(capsys, prefix, word):
+    assert main(["complete", prefix, "--json"]) == 0
+    (line,) = lines(capsys)
+    assert line["input"] == prefix
+    assert len(line["top"]) == 5
+    assert word in dict(line["top"])
+    assert all(text.startswith(prefix) for text, _ in line["top"])
+    assert [step["prefix"] for step in line["steps"]] == [prefix[:k] for k in range(1, len(prefix) + 1)]
+    for step in line["steps"]:
+        assert len(step["next"]) == 5
+
+
+def test_the_next_word(capsys):
+    assert main(["next", "the clouds are in the", "a man is", "--json"]) == 0
+    clouds, man = lines(capsys)
+    assert clouds["input"] == "the clouds are in the"
+    assert "sky" in [word for word, _ in clouds["top"][:3]]
+    assert len(man["top"]) == 5
+    assert sum(p for _, p in man["top"]) <= 1
 
 
 def test_as_a_program_from_anywhere(tmp_path, concert):

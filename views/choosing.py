@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pipeline.media import MediaError
+from pipeline.media import MAX_STEPS, MediaError
 from pipeline.recurrent import CELLS
 from pipeline.samples import SAMPLES, sample_path
 from views.loaded import CELL_NAMES, EncodedClip, encoded_clip
@@ -55,13 +55,13 @@ def into_address(key: str, value: str | None) -> None:
         st.query_params[key] = value
 
 
-def read(chosen: Chosen) -> EncodedClip | None:
+def read(chosen: Chosen, max_steps: int = MAX_STEPS) -> EncodedClip | None:
     """The chosen clip, encoded; the stages, or what is wrong with the file, are shown where the answer will stand."""
     slot = st.empty()
     try:
         with slot.container():
             bar = st.progress(0.0, "Opening the file")
-            clip = encoded_clip(chosen.data, chosen.name, bar.progress)
+            clip = encoded_clip(chosen.data, chosen.name, bar.progress, max_steps)
         slot.empty()
         return clip
     except MediaError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,3 @@ def component(name: str) -> Callable[..., Any]:
         for kind in ("css", "js")
     )
     return st.components.v2.component(f"unroll_{name}", html='<div class="unroll"></div>', css=css, js=js)
-
-
-def data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -19,17 +20,17 @@ import cv2
 import numpy as np
 import streamlit as st
 
+from pipeline.account import data_uri, jpeg
 from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.caption import Caption, CaptionModel, load_caption
 from pipeline.digits import DigitReader, load_digits
 from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
 from pipeline.language import LanguageModel, load_language
-from pipeline.media import Clip, read_clip
+from pipeline.media import MAX_STEPS, read_clip
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 CLIPS_KEPT = 64  # about 64 MB
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
-SHOWN_HEIGHT = 360  # pixels, of the JPEGs that are kept to look at
 
 Progress = Callable[[float, str], None]  # share done in 0..1, what is happening now
 
@@ -61,8 +62,8 @@ def digit_reader() -> DigitReader:
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that any page needs of it. ``steps`` and ``told`` fill up, one entry for each network
-    that read it."""
+    """A clip after the CNN: all that any page needs of it. ``digest`` names it; ``steps`` and ``told`` fill up, one
+    entry for each network that read it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
@@ -74,6 +75,11 @@ class EncodedClip:
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
     told: dict[tuple[str, int], list[Caption]] = field(default_factory=dict)
 
+    @cached_property
+    def data_uris(self) -> list[str]:
+        """The pictures as the browser takes them."""
+        return [data_uri(picture) for picture in self.pictures]
+
     def read_with(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
         if cell not in self.steps:
@@ -81,11 +87,12 @@ class EncodedClip:
         return self.steps[cell]
 
     def told_with(self, cell: str, width: int) -> list[Caption]:
-        """What the clip captioner with this cell says after every frame, by beam search of this width."""
+        """What the captioner with this cell says after every frame, by beam search of this width."""
         if (cell, width) not in self.told:
-            model = caption_model("clip", cell)
-            features = np.stack([frame.features for frame in self.features])
-            self.told[cell, width] = model.evolve(model.look(features[None]), width)
+            model = caption_model("clip" if self.regions is None else "photo", cell)
+            frames = np.stack([frame.features for frame in self.features])
+            scene = model.look((frames if self.regions is None else self.regions)[None])
+            self.told[cell, width] = model.evolve(scene, width)
         return self.told[cell, width]
 
 
@@ -114,25 +121,26 @@ def recent_clips() -> RecentClips:
     return RecentClips()
 
 
-def encoded_clip(data: bytes, name: str, progress: Progress) -> EncodedClip:
+def encoded_clip(data: bytes, name: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
     """The clip with these bytes, from memory or freshly read. ``name`` is only used to speak of it.
 
     Raises MediaError if it cannot be read.
     """
     digest = hashlib.sha256(data).hexdigest()
+    digest = digest if max_steps == MAX_STEPS else f"{digest}-{max_steps}"
     known = recent_clips().get(digest)
     if known is None:
-        known = _encode(digest, data, name, progress)
+        known = _encode(digest, data, name, progress, max_steps)
         recent_clips().put(known)
     return known
 
 
-def _encode(digest: str, data: bytes, name: str, progress: Progress) -> EncodedClip:
+def _encode(digest: str, data: bytes, name: str, progress: Progress, max_steps: int) -> EncodedClip:
     progress(0.0, "Opening the file")
     with tempfile.TemporaryDirectory(prefix="unroll-") as folder:
         path = Path(folder) / "upload"  # a name of ours: the visitor's never becomes part of a path
         path.write_bytes(data)
-        clip = read_clip(path, name=name)
+        clip = read_clip(path, max_steps, name)
     progress(0.05, "Waking the network")
     features, regions = [], None
     if clip.kind == "photo":
@@ -142,7 +150,8 @@ def _encode(digest: str, data: bytes, name: str, progress: Progress) -> EncodedC
         for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
             features.append(frame)
             progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
-    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), _pictures(clip), clip.mime, regions)
+    pictures = tuple(jpeg(frame.image) for frame in clip.frames)
+    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
 
 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
@@ -152,15 +161,3 @@ def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarr
     if _clip.regions is not None:
         return _clip.regions, grid(picture)
     return encoder().encode([picture]).maps[0], grid(picture)
-
-
-def _pictures(clip: Clip) -> tuple[bytes, ...]:
-    return tuple(_jpeg(frame.image) for frame in clip.frames)
-
-
-def _jpeg(image: np.ndarray) -> bytes:
-    height, width = image.shape[:2]
-    if height > SHOWN_HEIGHT:
-        size = (max(1, width * SHOWN_HEIGHT // height), SHOWN_HEIGHT)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pipeline import whatif
+from pipeline import untrimmed, whatif
 from pipeline.action import ActionStep, Verdict
 from views import reading
 from views.choosing import controls, read
 from views.loaded import EncodedClip, action_model
+
+BEAM = 3  # sentences kept while the caption beside the label is written
 
 
 def page() -> None:
@@ -35,12 +37,20 @@ def page() -> None:
         else:
             reading.stage(clip)
     with place:
-        reading.verdict(clip, model, steps, verdict)
+        reading.verdict(clip, model, steps, verdict, clip.told_with(cell, BEAM))
     if len(steps) > 1:
         reading.timeline(clip, model, steps, verdict)
-        what_if(clip, cell)
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
+    st.subheader("Letter by letter", anchor=False)
+    reading.letters(clip, model, steps)
+    if clip.duration >= untrimmed.LONG:
+        st.subheader("Piece by piece", anchor=False)
+        closer = read(chosen, untrimmed.STEPS)
+        if closer is not None:
+            reading.pieces(clip, closer, model, steps)
+    if len(steps) > 1:
+        what_if(clip, cell)
 
 
 @st.fragment

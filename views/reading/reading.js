@@ -7,7 +7,7 @@ const CHART_HEIGHT = 176
 
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const PARTS = { stage, verdict, timeline, comparison }
+const PARTS = { stage, verdict, timeline, letters, pieces, comparison }
 
 function stage(root, data, signal) {
   const picture = el("img", { class: "stage", src: data.pictures[0] })
@@ -23,8 +23,9 @@ function verdict(root, data, signal) {
   const label = el("h2", { class: "label" })
   const number = el("span", { class: "number" })
   const bars = el("ol", { class: "bars" })
+  const said = el("p", { class: "said" })
   const notes = el("p", { class: "notes" })
-  root.append(when, el("div", { class: "answer", "aria-live": "polite" }, label, number), bars, notes)
+  root.append(when, el("div", { class: "answer", "aria-live": "polite" }, label, number), said, bars, notes)
   const rows = data.tops[0].map(() => {
     const row = { name: el("span", { class: "name" }), fill: el("span", { class: "fill" }), value: el("span", { class: "value" }) }
     bars.append(el("li", {}, row.name, row.value, el("span", { class: "track" }, row.fill)))
@@ -39,6 +40,10 @@ function verdict(root, data, signal) {
     label.classList.toggle("unsure", !sure)
     number.textContent = sure ? top[0][1].toFixed(2) : `${top[0][1].toFixed(2)} ${top[0][0]}, ${top[1][1].toFixed(2)} ${top[1][0]}`
     number.classList.toggle("small", !sure)
+    if (data.said.length) {
+      const [caption, certain] = data.said[step]
+      said.textContent = certain ? `“${caption}”` : `A guess: “${caption}”`
+    }
     rows.forEach((row, k) => {
       const [name, p] = top[k]
       row.name.textContent = name
@@ -80,6 +85,63 @@ function timeline(root, data, signal) {
       "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
       `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
   })
+}
+
+function letters(root, data, signal) {
+  // Each column one letter; under it what else could have stood there, and how many labels are still possible.
+  const row = el("ol", { class: "letters" })
+  root.append(row, el("p", { class: "caption" },
+    "The likeliest label, spelled as a language model would: each letter’s probability is the sum over all labels that " +
+    "go on so, and every letter that is fixed leaves fewer labels possible."))
+  onStep(data, signal, (step) => {
+    row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
+      const column = el("li", {},
+        el("b", { class: "letter" }, letter === " " ? "␣" : letter),
+        el("span", { class: "share" }, p.toFixed(2)),
+        ...others.map(([other, q]) => el("span", { class: "other" }, `${shown(other)} ${q.toFixed(2)}`)),
+        el("span", { class: "left" }, left === 1 ? "1 label" : `${left} labels`))
+      column.style.setProperty("--share", p)
+      return column
+    }))
+  })
+}
+
+function shown(letter) {
+  return { "": "end", " ": "␣" }[letter] ?? letter
+}
+
+function pieces(root, data, signal) {
+  const length = data.pieces.at(-1)[1] || 1
+  const blocks = data.pieces.map(([start, end, label, p, cut]) => {
+    const sure = p >= data.threshold
+    const name = sure ? label : "not sure"
+    const block = el("button", {
+      type: "button", class: cut ? "piece cut" : "piece", title: `${seconds(start)} to ${seconds(end)}: ${name}, ${p.toFixed(2)}`,
+    }, el("span", {}, name))
+    block.style.flexGrow = Math.max(end - start, length / 200)
+    block.style.setProperty("--colour", sure ? colourOf(data.coloured, label) : OTHER)
+    block.addEventListener("click", () => jumpTo(data, start), { signal })
+    return block
+  })
+  const rows = data.pieces.map(([start, end, label, p, cut], k) => {
+    const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
+    to.addEventListener("click", () => jumpTo(data, start), { signal })
+    return el("tr", {}, el("td", {}, to), el("td", {}, p >= data.threshold ? label : `not sure: ${label}`),
+      el("td", {}, p.toFixed(2)), el("td", {}, cut ? "a cut: the state begins again" : ""))
+  })
+  root.append(
+    el("div", { class: "pieces" }, ...blocks),
+    el("details", {}, el("summary", {}, `${data.pieces.length} pieces`), el("table", {}, ...rows)),
+    el("p", { class: "caption" },
+      `The whole clip at ${data.read} moments, each read from the last frames alone. A double line is a cut, where the ` +
+      "state begins again. Press a piece to go there.")
+  )
+}
+
+function jumpTo(data, time) {
+  const video = document.querySelector(".st-key-player video")
+  if (video && data.kind === "video") video.currentTime = time + 0.01 // the cursor follows the player
+  else moveTo(data, Math.max(0, data.times.findLastIndex((t) => t <= time)), "hand")
 }
 
 function comparison(root, data) {

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.account import data_uri
 from pipeline.caption import Caption
-from views.component import component, data_uri
+from views.component import component
 
 _component = component("sentence")
 

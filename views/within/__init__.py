@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.account import on_axis
 from pipeline.inside import Arithmetic
-from views.component import component, data_uri
+from views.component import component
 from views.loaded import EncodedClip
 
 NOTES = {
@@ -41,7 +42,7 @@ def strips(
     ]
     curves = {name: [float(f"{v:.4g}") for v in values] for name, values in memory.items()}
     data = {
-        "pictures": [data_uri(p) for p in clip.pictures],
+        "pictures": clip.data_uris,
         "strips": rows,
         "units": next(iter(parts.values())).shape[1],
     }
@@ -67,7 +68,7 @@ def unrolled(clip: EncodedClip, weights: int) -> None:
     """The diagram; ``weights`` is how many numbers W holds."""
     count = len(clip.pictures)
     chosen = list(range(count)) if count <= DRAWN else [*range(DRAWN - 1), count - 1]
-    pictures = [data_uri(clip.pictures[k]) for k in chosen]
+    pictures = [clip.data_uris[k] for k in chosen]
     _mount(
         "unrolled",
         clip,
@@ -84,6 +85,6 @@ def _bytes(values: np.ndarray) -> str:
 
 
 def _mount(part: str, clip: EncodedClip, data: dict[str, Any]) -> None:
-    times = [round(frame.time, 3) for frame in clip.features]
-    shared = {"part": part, "clip": clip.digest, "kind": clip.kind, "times": times, "duration": clip.duration}
-    _component(key=f"within-{part}", data={**shared, **data})
+    times = [frame.time for frame in clip.features]
+    shared = on_axis(clip.kind, clip.digest, times, clip.duration)
+    _component(key=f"within-{part}", data={"part": part, **shared, **data})

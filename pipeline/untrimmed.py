@@ -1,0 +1,38 @@
+"""Many-to-many, in step: a label at every moment of a long clip in which several things happen, one after the other.
+
+The verdict on a clip weighs all of it. Here every moment is read afresh from the last WINDOW frames alone, and never
+across a cut: what came before a cut says nothing about what comes after, so the state begins again there.
+
+Shapes: T steps, D features of one picture, L labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.action import ActionModel
+from pipeline.encoder import FrameFeatures
+
+LONG = 20.0  # seconds from which on a clip is worth a second, closer look
+STEPS = 96  # of that closer look: one every 0.2 to 0.4 s in a minute's clip, every 4 to 7 s in ten minutes'
+WINDOW = 8  # frames that a moment is read from
+CUT = 0.62  # cosine of two neighbouring frames' features under which they are of two scenes (benchmarks/cuts.py)
+
+
+def cuts(features: Sequence[FrameFeatures]) -> list[int]:
+    """The steps that begin a new scene; never the first."""
+    rows = np.stack([frame.features for frame in features])
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return (np.flatnonzero((rows[1:] * rows[:-1]).sum(1) < CUT) + 1).tolist()
+
+
+def in_step(model: ActionModel, features: Sequence[FrameFeatures], cuts: Sequence[int]) -> np.ndarray:
+    """What the frames just before each moment, and the moment's own, say of it: (T, L) probabilities."""
+    rows, scene = [], 0
+    for now in range(len(features)):
+        scene = now if now in cuts else scene
+        *_, last = model.read(features[max(scene, now - WINDOW + 1) : now + 1])
+        rows.append(last.probabilities)
+    return np.stack(rows)
