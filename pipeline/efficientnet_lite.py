@@ -121,9 +121,13 @@ class EfficientNetLite0(nn.Module):
         """(B, H, W, 3) uint8 RGB -> (B, 3, H, W) float32, scaled as these weights expect: (x - 127) / 128."""
         return (images.permute(0, 3, 1, 2).float() - 127.0) / 128.0
 
+    def stem(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) -> (B, 32, H/2, W/2): the first convolution."""
+        return F.relu6(self.bn0(self.conv_stem(x)))
+
     def lower(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, 80, H/16, W/16): the stem and blocks 0 to 7."""
-        x = F.relu6(self.bn0(self.conv_stem(x)))
+        x = self.stem(x)
         for block in self.blocks[:FIRST_TUNED_BLOCK]:
             x = block(x)
         return x

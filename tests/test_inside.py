@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.inside import arithmetic, evidence_map, memory, trace, unit_order, votes
+from pipeline.inside import LAYERS, PLANES, arithmetic, evidence_map, feature_maps, memory, trace, unit_order, votes
+from pipeline.media import read_clip
 from pipeline.recurrent import CELLS, Cell
 
 T, D, H = 7, 5, 6
@@ -102,3 +103,21 @@ def test_the_evidence_of_the_regions_adds_up_to_the_score():
     for label in range(3):
         total = evidence_map(readout, regions, label).sum() + readout.bias[label].item()
         assert total == pytest.approx(scores[label], abs=1e-5)
+
+
+def test_the_planes_shown_are_the_networks_own(encoder, concert):
+    """The layers get coarser and coarser, and the last one shown is the network's last block."""
+    picture = encoder.preprocess(read_clip(concert).frames[0].image)
+    network = encoder.backbone
+    found = feature_maps(network, picture)
+    assert list(found) == list(LAYERS)
+    assert [layer.shape for layer in found.values()] == [(PLANES, 224 // n, 288 // n) for n in (2, 4, 8, 16, 32)]
+    with torch.inference_mode():
+        x = network.lower(network.normalise(torch.from_numpy(picture)[None]))
+        for block in network.blocks[8:]:
+            x = block(x)
+    planes = x[0].numpy()
+    widest = planes[planes.std((1, 2)).argmax()]
+    shown = found["block 16"][0]
+    np.testing.assert_allclose(np.corrcoef(widest.ravel(), shown.ravel())[0, 1], 1.0, atol=1e-5)
+    assert all(layer.min() == -1 and layer.max() == 1 for layer in found.values())

@@ -6,11 +6,24 @@ import numpy as np
 import streamlit as st
 
 from pipeline.action import ActionModel
-from pipeline.inside import Arithmetic, Trace, arithmetic, evidence_map, memory, trace, unit_order, votes
+from pipeline.encoder import Encoder
+from pipeline.inside import (
+    PLANES,
+    Arithmetic,
+    Trace,
+    arithmetic,
+    evidence_map,
+    feature_maps,
+    memory,
+    trace,
+    unit_order,
+    votes,
+)
 from pipeline.recurrent import CELLS
 from views import sentence, within
 from views.choosing import controls, read
-from views.loaded import CELL_NAMES, EncodedClip, action_model, frame_regions
+from views.loaded import CELL_NAMES, FRAMES_KEPT, EncodedClip, action_model, encoder, frame_regions
+from views.planes import planes
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
 SPEAKERS = 5  # units shown for, and as many against
@@ -79,3 +92,15 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
         f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} "
         "against."
     )
+    st.caption(
+        "On the way there, what five layers make of this frame: near the first one edges and colours, further on "
+        f"parts of things, with less and less of where they stood. Of each, the {PLANES} planes that vary most."
+    )
+    for name, layer in layer_planes(clip.digest, frame, clip).items():
+        planes(name, layer)
+
+
+@st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
+def layer_planes(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
+    """The feature maps of one frame of the clip with this digest."""
+    return feature_maps(encoder().backbone, Encoder.preprocess(_clip.picture(index)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import streamlit as st
 
 from pipeline.digits import Planes
@@ -12,6 +11,7 @@ from pipeline.recurrent import CELLS
 from views.drawing import drawing
 from views.hello import hello
 from views.loaded import CELL_NAMES, digit_reader, language_model
+from views.planes import planes
 from views.unfolding import unfolding
 
 GAP = "___"
@@ -122,24 +122,12 @@ def digits_topic() -> None:
         st.markdown(f"### {found.label} &nbsp; {found.probabilities[found.label]:.2f}")
         bars = {"digit": [str(k) for k in range(10)], "probability": found.probabilities.tolist()}
         st.bar_chart(bars, x="digit", y="probability", height=160)
-        planes(found.planes)
+        layers(found.planes)
 
 
-def planes(found: Planes) -> None:
-    """What each layer made of the digit, as strips of grey pictures."""
-    for name, layer in (
-        ("C1: six filters of 5 x 5", found.c1),
-        ("S2: their means over 2 x 2", found.s2),
-        ("C3: sixteen filters over all six", found.c3),
-        ("S4: their means", found.s4),
-    ):
-        st.caption(name)
-        st.image(strip(layer[0].numpy()), width="stretch")
-
-
-def strip(layer: np.ndarray) -> np.ndarray:
-    """(K, S, S) from -1 to 1 -> one picture with the K planes side by side, enlarged."""
-    scale = max(1, 96 // layer.shape[1])
-    grey = ((layer + 1) * 127.5).clip(0, 255).astype(np.uint8)
-    padded = np.pad(grey.repeat(scale, 1).repeat(scale, 2), ((0, 0), (0, 0), (0, 4)), constant_values=255)
-    return np.concatenate(list(padded), 1)
+def layers(found: Planes) -> None:
+    """What each layer made of the digit."""
+    planes("C1: six filters of 5 x 5", found.c1[0].numpy())
+    planes("S2: their means over 2 x 2", found.s2[0].numpy())
+    planes("C3: sixteen filters over all six", found.c3[0].numpy())
+    planes("S4: their means", found.s4[0].numpy())

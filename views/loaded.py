@@ -80,6 +80,10 @@ class EncodedClip:
         """The pictures as the browser takes them."""
         return [data_uri(picture) for picture in self.pictures]
 
+    def picture(self, index: int) -> np.ndarray:
+        """One frame, (H, W, 3) uint8 RGB, small."""
+        return cv2.imdecode(np.frombuffer(self.pictures[index], np.uint8), cv2.IMREAD_COLOR_RGB)
+
     def read_with(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
         if cell not in self.steps:
@@ -157,7 +161,7 @@ def _encode(digest: str, data: bytes, name: str, progress: Progress, max_steps: 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
 def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
     """The regions (R, D) of one frame of the clip with this digest, and how many rows and columns they stand in."""
-    picture = cv2.imdecode(np.frombuffer(_clip.pictures[index], np.uint8), cv2.IMREAD_COLOR_RGB)
+    picture = _clip.picture(index)
     if _clip.regions is not None:
         return _clip.regions, grid(picture)
     return encoder().encode([picture]).maps[0], grid(picture)
