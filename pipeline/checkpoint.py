@@ -35,7 +35,16 @@ def save_checkpoint(stem: Path, tensors: Mapping[str, Tensor], card: Mapping[str
         "parameters": sum(t.numel() for t in tensors.values()),
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    stem.with_suffix(".json").write_text(json.dumps(full, indent=1, ensure_ascii=False) + "\n")
+    _write_card(stem, full)
+
+
+def change_card(stem: Path, changes: Mapping[str, Any]) -> None:
+    """Put new entries into the card of weights that stay as they are."""
+    _write_card(stem, {**load_card(stem), **changes})
+
+
+def _write_card(stem: Path, card: Mapping[str, Any]) -> None:
+    stem.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
 
 
 def load_card(stem: Path) -> Card:

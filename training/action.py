@@ -253,7 +253,7 @@ def calibrated(network: ActionNetwork, draws: Draws, cell: str) -> dict[str, Any
         Reading(draws.items[n].source, draws.label[n], (each / temperature).softmax(1).numpy())
         for n, each in zip(draws.held_out, logits, strict=True)
     ]
-    figures = report(readings, threshold)
+    figures = report(readings, threshold, load_labels())
     print(f"{cell}: temperature {temperature:.3f}, sure from {threshold:.3f}")
     print(table(figures), flush=True)
     return {"temperature": round(temperature, 4), "threshold": round(threshold, 4), "held_out": figures}

@@ -1,12 +1,12 @@
 """Measure the networks on what they were not fitted to, from the files themselves, through the path that users take.
 
-    python -m training.score action --weights measured [--cell lstm gru rnn]
+    python -m training.score action --weights measured [--cell lstm gru rnn] [--into-cards]
     python -m training.score caption photo plain clip [--cell lstm gru rnn] [--beam 1 5]
 
 Recognisers: the weights must be those of a measured run, since the ones in weights/ were afterwards fitted to the
 held-out groups too. Printed for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15
 bins), accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames and more), and how many answers the
-threshold of "not sure" lets through and how many of those are right.
+threshold of "not sure" lets through and how many of those are right. The cards also tell the commonest mistakes.
 
 Captioners: generated captions of the official validation photos (Flickr8k, Karpathy split) and videos (MSR-VTT), which
 nothing was ever fitted to, against all human captions.
@@ -15,7 +15,7 @@ nothing was ever fitted to, against all human captions.
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -27,7 +27,7 @@ from torchmetrics.functional.classification import multiclass_accuracy, multicla
 
 from pipeline.action import load_action
 from pipeline.caption import DECODERS, load_caption
-from pipeline.checkpoint import WEIGHTS
+from pipeline.checkpoint import WEIGHTS, change_card
 from pipeline.encoder import Encoder, FrameFeatures, load_encoder, tuned_lite0
 from pipeline.media import Clip, Frame, read_clip
 from pipeline.recurrent import CELLS
@@ -36,6 +36,7 @@ from training.metrics import caption_metrics
 
 SHARES = (0.10, 0.25, 0.50, 1.00)  # of a clip's frames
 BINS = 15
+MISTAKES = 12  # that a card tells of
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Reading:
     probabilities: np.ndarray
 
 
-def report(readings: list[Reading], threshold: float) -> dict[str, Any]:
+def report(readings: list[Reading], threshold: float, labels: list[str]) -> dict[str, Any]:
     """The figures of a cell's card."""
     last = torch.from_numpy(np.stack([r.probabilities[-1] for r in readings]))
     labels = torch.tensor([r.label for r in readings])
@@ -67,7 +68,15 @@ def report(readings: list[Reading], threshold: float) -> dict[str, Any]:
             f"{share:.0%}": _round(np.mean([_after(r, share).argmax() == r.label for r in clips])) for share in SHARES
         },
         "sure": {"share": _round(sure.float().mean()), "right": _round(right[sure].float().mean())},
+        "confusions": confusions(readings, labels),
     }
+
+
+def confusions(readings: list[Reading], labels: list[str]) -> list[list[Any]]:
+    """The commonest mistakes: [what it was, what was said, how often]."""
+    pairs = Counter((reading.label, int(reading.probabilities[-1].argmax())) for reading in readings)
+    mistakes = [(truth, said, count) for (truth, said), count in pairs.most_common() if truth != said]
+    return [[labels[truth], labels[said], count] for truth, said, count in mistakes[:MISTAKES]]
 
 
 def accuracy(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -112,7 +121,7 @@ def read_item(item: Item) -> Clip:
     return Clip("folder", frames, len(frames) - 1.0, images[0].shape[1], images[0].shape[0])
 
 
-def score_action(cells: list[str], weights: Path) -> None:
+def score_action(cells: list[str], weights: Path, into_cards: bool) -> None:
     encoder, labels = Encoder(tuned_lite0(weights)), load_labels()
     items = [item for item in load_items() if item.held_out and item.label]
     encoded: list[list[FrameFeatures]] = [list(encoder.encode_frames(read_item(item).frames)) for item in items]
@@ -122,8 +131,10 @@ def score_action(cells: list[str], weights: Path) -> None:
             Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.read(features)]))
             for item, features in zip(items, encoded, strict=True)
         ]
-        figures = report(readings, model.threshold)
+        figures = report(readings, model.threshold, labels)
         print(f"{cell}\n{table(figures)}", flush=True)
+        if into_cards:
+            change_card(weights / f"action-{cell}", {"held_out": figures})
 
 
 def score_captions(kinds: list[str], cells: list[str], widths: list[int], weights: Path) -> None:
@@ -147,6 +158,7 @@ def main() -> None:
     action = tasks.add_parser("action")
     action.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
     action.add_argument("--weights", type=Path, required=True, help="folder of weights that never saw these groups")
+    action.add_argument("--into-cards", action="store_true", help="the cards' figures shall be these")
     caption = tasks.add_parser("caption")
     caption.add_argument("kind", nargs="+", choices=DECODERS)
     caption.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
@@ -154,7 +166,7 @@ def main() -> None:
     caption.add_argument("--weights", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     if args.task == "action":
-        score_action(args.cell, args.weights)
+        score_action(args.cell, args.weights, args.into_cards)
     else:
         score_captions(args.kind, args.cell, args.beam, args.weights)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
 
 from pipeline.checkpoint import WEIGHTS, Card, load_card
@@ -13,38 +16,60 @@ CELL_SAYINGS = {
     "gru": "Two gates and no separate memory: smaller.",
     "rnn": "The lecture's cell, h = tanh(W [h; x] + b): no gates at all.",
 }
+CAPTIONERS = {
+    "photo": "Photos, looking again before every word",
+    "plain": "Photos, seen only once",
+    "clip": "Clips",
+}
+Rows = list[dict[str, Any]]
 
 
 def page() -> None:
     st.title("What the models know, and what they do not")
     st.markdown(
-        "Three recognisers read the same features of the same CNN; only the recurrent cell differs. All figures are on "
-        "clips whose video, person or place was held out of training."
+        "Every network of this app with the figures it was measured at, on pictures and texts that it never learned "
+        "from, the command that made it, and its limits."
     )
-    cards = {cell: load_card(WEIGHTS / f"action-{cell}") for cell in CELLS}
-    for column, (cell, card) in zip(st.columns(len(cards), gap="medium"), cards.items(), strict=True):
-        with column, st.container(border=True):
-            summary(cell, card)
-    st.subheader("Right answers by source", anchor=False)
-    st.dataframe(by_source(cards), hide_index=True, width="stretch")
-    st.subheader("How early is it right?", anchor=False)
-    st.dataframe(by_share(cards), hide_index=True, width="stretch")
-    card = cards["lstm"]
-    st.subheader("What they do not know", anchor=False)
-    st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
-    st.subheader("The labels", anchor=False)
-    st.markdown(" · ".join(card["labels"]))
-    st.subheader("Where it comes from", anchor=False)
-    st.markdown("\n".join(f"- {source}" for source in card["data"]))
+    families: dict[str, Callable[[], None]] = {
+        "Actions": actions,
+        "Captions": captions,
+        "Language and digits": language,
+        "The CNN": encoder,
+    }
+    for tab, show in zip(st.tabs(list(families)), families.values(), strict=True):
+        with tab:
+            show()
     st.caption(
         "The sets were published for research; their media belong to their authors. Nothing of them is in this app but "
         "what was learned from them."
     )
-    with st.expander("The CNN's card"):
-        st.json(load_card(WEIGHTS / "encoder"))
-    for cell, card in cards.items():
-        with st.expander(f"The {CELL_NAMES[cell]}'s card"):
-            st.json(card)
+
+
+def card_of(name: str) -> Card:
+    return load_card(WEIGHTS / name)
+
+
+# ── Actions ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def actions() -> None:
+    st.markdown(
+        "Three recognisers read the same features of the same CNN; only the recurrent cell differs. All figures are on "
+        "clips whose video, person or place was held out of training."
+    )
+    cards = {cell: card_of(f"action-{cell}") for cell in CELLS}
+    for column, (cell, card) in zip(st.columns(len(cards), gap="medium"), cards.items(), strict=True):
+        with column, st.container(border=True):
+            summary(cell, card)
+    card = cards["lstm"]
+    table("Right answers by source", by_source(cards))
+    table("How early is it right?", by_share(cards))
+    table("The LSTM's commonest mistakes", confusions(card))
+    st.subheader("The labels", anchor=False)
+    st.markdown(" · ".join(card["labels"]))
+    limits(card)
+    for cell, each in cards.items():
+        whole_card(f"action-{cell}", each)
 
 
 def summary(cell: str, card: Card) -> None:
@@ -60,7 +85,7 @@ def summary(cell: str, card: Card) -> None:
     )
 
 
-def by_source(cards: dict[str, Card]) -> list[dict[str, object]]:
+def by_source(cards: dict[str, Card]) -> Rows:
     """One row a source, with top-1 and top-5 of each cell."""
     sources = next(iter(cards.values()))["held_out"]["by_source"]
     rows = []
@@ -73,10 +98,102 @@ def by_source(cards: dict[str, Card]) -> list[dict[str, object]]:
     return rows
 
 
-def by_share(cards: dict[str, Card]) -> list[dict[str, object]]:
+def by_share(cards: dict[str, Card]) -> Rows:
     """One row a cell, with its accuracy after a share of the frames."""
     return [
         {"cell": CELL_NAMES[cell], **{f"after {k} of the frames": f"{v:.2f}" for k, v in figures.items()}}
         for cell, card in cards.items()
         for figures in [card["held_out"]["accuracy_after_share_of_frames"]]
     ]
+
+
+def confusions(card: Card) -> Rows:
+    return [{"it was": truth, "it said": said, "clips": count} for truth, said, count in card["held_out"]["confusions"]]
+
+
+# ── Captions ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def captions() -> None:
+    st.markdown(
+        "Each captioner writes a sentence about every validation photo (Flickr8k) or video (MSR-VTT), which nothing was "
+        "fitted to, and it is compared with what five or twenty people wrote. BLEU-4 counts shared runs of four words; "
+        "CIDEr weighs words by how much they tell; higher is better."
+    )
+    cards = {(kind, cell): card_of(f"caption-{kind}-{cell}") for kind in CAPTIONERS for cell in CELLS}
+    table("Sentences by beam search", [caption_row(kind, cell, card) for (kind, cell), card in cards.items()])
+    for kind in ("photo", "clip"):
+        limits(cards[kind, "lstm"], CAPTIONERS[kind])
+    for (kind, cell), card in cards.items():
+        whole_card(f"caption-{kind}-{cell}", card)
+
+
+def caption_row(kind: str, cell: str, card: Card) -> dict[str, Any]:
+    val = card["val"]
+    return {
+        "captioner": CAPTIONERS[kind],
+        "cell": CELL_NAMES[cell],
+        "judged on": val["photos_or_clips"],
+        "beam": val["beam"],
+        "BLEU-4": f"{val['BLEU-4']:.3f}",
+        "CIDEr": f"{val['CIDEr']:.3f}",
+        "ROUGE-L": f"{val['ROUGE-L']:.3f}",
+        "words": len(card["vocabulary"].split()),
+        "numbers": f"{card['parameters']:,}",
+    }
+
+
+# ── Language, digits, the CNN ────────────────────────────────────────────────────────────────────────────────────
+
+
+def language() -> None:
+    names = ["language-letters-lstm", "language-words-lstm", *(f"language-countries-{cell}" for cell in CELLS)]
+    cards = {name: card_of(name) for name in [*names, "digits-lenet5"]}
+    rows = [
+        {
+            "network": name,
+            "learned from": "; ".join(card["data"]),
+            "numbers": f"{card['parameters']:,}",
+            "made by": card["command"],
+        }
+        for name, card in cards.items()
+    ]
+    table("Small networks, each trained in minutes", rows)
+    digits = cards["digits-lenet5"]["test"]
+    st.markdown(f"LeNet-5 was right in **{digits['accuracy']:.1%}** of {digits['digits']} digits that were left out.")
+    st.subheader("What they do not know", anchor=False)
+    st.markdown("\n".join(sorted({f"- {limit}" for card in cards.values() for limit in card["limits"]})))
+    for name, card in cards.items():
+        whole_card(name, card)
+
+
+def encoder() -> None:
+    card = card_of("encoder")
+    st.markdown(
+        f"{card['model']}, from {card['started_from']}. Every other network reads what it makes of a picture: 1,280 "
+        "numbers, or 63 regions of as many. Below, how far a linear reading of the mean of a clip's features gets "
+        "without any recurrence; *motion* reads difference images."
+    )
+    figures = card["held_out_mean_of_features_top1_top5"]
+    table("By itself", [{"held-out groups of": name, "top-1 / top-5": value} for name, value in figures.items()])
+    whole_card("encoder", card)
+
+
+# ── All of them ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def table(title: str, rows: Rows) -> None:
+    st.subheader(title, anchor=False)
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def limits(card: Card, of: str = "") -> None:
+    """What a family does not know, and where it comes from."""
+    st.subheader(f"What they do not know{f': {of.lower()}' if of else ''}", anchor=False)
+    st.markdown("\n".join(f"- {limit}" for limit in card["limits"]))
+    st.markdown("It learned from " + "; ".join(card["data"]) + ".")
+
+
+def whole_card(name: str, card: Card) -> None:
+    with st.expander(f"The card of {name}"):
+        st.json({key: value for key, value in card.items() if key != "vocabulary"})

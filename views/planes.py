@@ -1,0 +1,20 @@
+"""The planes of one layer of a CNN, side by side."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import streamlit as st
+
+HEIGHT = 96  # pixels, of a plane on the page
+
+
+def planes(name: str, layer: np.ndarray) -> None:
+    """(K, h, w) from -1 (black) to 1 (white) as a strip of grey pictures under its name."""
+    height, width = layer.shape[1:]
+    size = (round(width * HEIGHT / height), HEIGHT)
+    grey = ((layer + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    large = [cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in grey]
+    gap = np.full((HEIGHT, 4), 255, np.uint8)
+    st.caption(name)
+    st.image(np.concatenate([part for plane in large for part in (plane, gap)][:-1], 1), width="stretch")
