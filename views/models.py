@@ -116,7 +116,7 @@ def confusions(card: Card) -> Rows:
 
 def captions() -> None:
     st.markdown(
-        "Each captioner writes a sentence about every validation photo (Flickr8k) or video (MSR-VTT), which nothing was "
+        "Each captioner writes a sentence about every validation photo (Flickr8k) or video (MSR-VTT), none of which was "
         "fitted to, and it is compared with what five or twenty people wrote. BLEU-4 counts shared runs of four words; "
         "CIDEr weighs words by how much they tell; higher is better."
     )

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
 from pipeline.caption import Caption, CaptionModel, Scene, load_caption
-from pipeline.commands.printing import print_json, print_table, read_each
+from pipeline.commands.printing import print_json, print_table, read_photos_together
 from pipeline.encoder import Encoder, load_encoder
 from pipeline.media import Clip
 from pipeline.recurrent import CELLS
 
 BEAM, WIDEST = 5, 50
+PHOTOS = 16  # described together: the networks' weights are then read once for all of them
 
 Found = tuple[Caption, list[str]]  # the best caption, and the other sentences that the beam kept
 
@@ -36,24 +38,31 @@ def width(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     encoder = load_encoder()
     captioner = cache(partial(load_caption, cell=args.cell))  # a run of photos needs no clip captioner
-    results = read_each(
-        args.paths, lambda clip: read(clip, encoder, captioner("photo" if clip.kind == "photo" else "clip"), args.beam)
+    results = read_photos_together(
+        args.paths, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), args.beam)
     )
     if args.json:
         return print_json(results, as_json)
     return print_table(results, len(args.paths), {"caption": False, "confidence": True, "or": False}, as_row)
 
 
-def read(clip: Clip, encoder: Encoder, model: CaptionModel, beam: int) -> Found:
-    scene = look(clip, encoder, model)
-    best, *others = model.search(scene, beam)[0]
-    return model.explain(scene, [best])[0], [model.text(other) for other in others]
+def captioner_for(clip: Clip) -> str:
+    return "photo" if clip.kind == "photo" else "clip"
 
 
-def look(clip: Clip, encoder: Encoder, model: CaptionModel) -> Scene:
-    """What a captioner sees: the regions of a photo, or the frames of a clip."""
-    seen = encoder.encode([frame.image for frame in clip.frames])
-    return model.look(seen.maps if clip.kind == "photo" else seen.features[None])
+def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Found]:
+    """Several photos, or one clip."""
+    scene = look(clips, encoder, model)
+    found = model.search(scene, beam)
+    captions = model.explain(scene, [sentences[0] for sentences in found])
+    for caption, (_, *others) in zip(captions, found, strict=True):
+        yield caption, [model.text(other) for other in others]
+
+
+def look(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> Scene:
+    """What a captioner sees: the regions of photos, or the frames of one clip."""
+    seen = encoder.encode([frame.image for clip in clips for frame in clip.frames])
+    return model.look(seen.maps if captioner_for(clips[0]) == "photo" else seen.features[None])
 
 
 def as_json(found: Found) -> dict[str, object]:

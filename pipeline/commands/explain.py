@@ -15,7 +15,7 @@ from string import Template
 from pipeline import account
 from pipeline.action import load_action
 from pipeline.caption import load_caption
-from pipeline.commands.caption import look
+from pipeline.commands.caption import captioner_for, look
 from pipeline.encoder import load_encoder
 from pipeline.media import MediaError, read_clip
 from pipeline.recurrent import CELLS
@@ -58,8 +58,8 @@ def page(path: Path, cell: str) -> str:
     steps = list(model.read(features))
     verdict = model.verdict(steps)
     pictures = [account.data_uri(account.jpeg(frame.image)) for frame in clip.frames]
-    captioner = load_caption("photo" if clip.kind == "photo" else "clip", cell)
-    captions = captioner.evolve(look(clip, encoder, captioner), BEAM)
+    captioner = load_caption(captioner_for(clip), cell)
+    captions = captioner.evolve(look([clip], encoder, captioner), BEAM)
     parts = {
         "stage": {"pictures": pictures},
         "verdict": {**account.verdict(model, steps, verdict), "said": [[c.text, c.sure] for c in captions]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,17 @@ def read_each(paths: Sequence[str], answer: Callable[[Clip], Answer]) -> Results
             yield path, answer(read_clip(Path(path)))
         except MediaError as error:
             yield path, error
+
+
+def read_photos_together(
+    paths: Sequence[str], count: int, answer: Callable[[Sequence[Clip]], Iterable[Answer]]
+) -> Results[Answer]:
+    """What ``answer`` makes of up to ``count`` photos in a row at once, or of one clip."""
+    opened = read_each(paths, lambda clip: clip)
+    for kind, alike in groupby(opened, lambda pair: getattr(pair[1], "kind", None)):
+        while batch := list(islice(alike, count if kind == "photo" else 1)):
+            names, clips = zip(*batch, strict=True)
+            yield from batch if kind is None else zip(names, answer(clips), strict=True)
 
 
 def print_json(results: Results[Answer], as_json: Callable[[Answer], dict[str, object]]) -> int:
