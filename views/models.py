@@ -116,9 +116,9 @@ def confusions(card: Card) -> Rows:
 
 def captions() -> None:
     st.markdown(
-        "Each captioner writes a sentence about every validation photo (Flickr8k) or video (MSR-VTT), none of which was "
-        "fitted to, and it is compared with what five or twenty people wrote. BLEU-4 counts shared runs of four words; "
-        "CIDEr weighs words by how much they tell; higher is better."
+        "Each captioner writes a sentence about every validation photo (Flickr8k) or video (MSR-VTT), to none of which "
+        "it was fitted, and it is compared with what five or twenty people wrote. BLEU-4 counts shared runs of four "
+        "words; CIDEr weighs words by how much they tell; higher is better."
     )
     cards = {(kind, cell): card_of(f"caption-{kind}-{cell}") for kind in CAPTIONERS for cell in CELLS}
     table("Sentences by beam search", [caption_row(kind, cell, card) for (kind, cell), card in cards.items()])
