@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import KEPT_SIDE, MAX_STEPS, MOTION_GAP, STRIDE, MediaError, read_clip
+from pipeline.footage import KEPT_SIDE, MOTION_GAP, STRIDE, decode
+from pipeline.media import MAX_STEPS, MediaError, read_clip
 from tests.conftest import ISCC
 
 
@@ -120,7 +121,7 @@ def test_a_cut_off_clip_gives_what_is_left(tmp_path):
 
 
 def test_reported_frame_counts_are_not_needed(concert, monkeypatch):
-    honest = read_clip(concert)
+    honest = decode(concert, MAX_STEPS, "clip")
     open_capture = cv2.VideoCapture
 
     class Lying:  # around a capture, not derived from it: cv2's types do not survive being subclassed
@@ -134,7 +135,7 @@ def test_reported_frame_counts_are_not_needed(concert, monkeypatch):
             return -2.56e15 if prop == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(prop)
 
     monkeypatch.setattr(cv2, "VideoCapture", Lying)
-    assert [f.time for f in read_clip(concert).frames] == [f.time for f in honest.frames]
+    assert [f.time for f in decode(concert, MAX_STEPS, "clip").frames] == [f.time for f in honest.frames]
 
 
 def y4m(width: int, height: int) -> bytes:
@@ -158,6 +159,10 @@ BAD = {
     "nothing-by-nothing.png": png_header(0, 0),
     "half.png": (ISCC / "image" / "demo.png").read_bytes()[:5000],
     "half.jpg": (ISCC / "image" / "demo.jpg").read_bytes()[:3000],
+    "list.mp4": b"ffconcat version 1.0\nfile '/etc/hostname'\n",
+    "playlist.mp4": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nother.mp4\n#EXT-X-ENDLIST\n",
+    "session.mp4": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n",
+    "manifest.mp4": b'<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"></MPD>',
     "document.pdf": (ISCC / "text" / "demo.pdf").read_bytes(),
 }
 

@@ -1,0 +1,27 @@
+"""What strangers may send, and what reading it may cost: every limit of the house, in one place.
+
+Each can be set by an environment variable, ``UNROLL_`` and its name: ``UNROLL_MAX_MEGABYTES=50``.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def _limit(name: str, default: int) -> int:
+    """A whole number above 0 from the environment, or the default. Raises ValueError for anything else."""
+    text = os.environ.get(f"UNROLL_{name}", str(default))
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"UNROLL_{name} must be a whole number of 1 or more, not {text!r}.")
+    return int(text)
+
+
+MAX_MEGABYTES = _limit("MAX_MEGABYTES", 200)  # of one file; the app's upload field has the same
+MAX_PIXELS = _limit("MAX_PIXELS", 64_000_000)  # of one picture; 8K video has 33 million
+MAX_RATE = _limit("MAX_RATE", 1000)  # pictures a second that a video may claim
+MAX_SECONDS = _limit("MAX_SECONDS", 4 * 3600)  # that a video may claim to last
+MAX_FILES = _limit("MAX_FILES", 10_000)  # in a folder of images
+
+DECODER_SECONDS = _limit("DECODER_SECONDS", 120)  # by the clock, for one file
+DECODER_CPU_SECONDS = _limit("DECODER_CPU_SECONDS", 240)  # of all its threads together
+DECODER_MEGABYTES = _limit("DECODER_MEGABYTES", 1536)  # of memory of its own
