@@ -23,7 +23,6 @@ from pipeline.decoding import Rule, beam_search
 from pipeline.recurrent import CELLS, State
 from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 
-DROPOUT = 0.2  # in training only
 TOP = 5
 BEAM = 12  # wider than what is shown: the likeliest words are rarely those with the likeliest first letters
 
@@ -48,7 +47,7 @@ class LanguageNetwork(nn.Module):
         self.cell = CELLS[cell](embedded, hidden)
         self.readout = nn.Linear(hidden, embedded)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        self.dropout = nn.Dropout(DROPOUT)
+        self.dropout = nn.Dropout(0.0)  # training says how much
         nn.init.normal_(self.embed.weight, std=0.1)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from pipeline.limits import MAX_MEGABYTES
 from pipeline.media import MAX_STEPS, MediaError
 from pipeline.recurrent import CELLS
 from pipeline.samples import SAMPLES, sample_path
@@ -29,7 +30,11 @@ def controls() -> tuple[Chosen, str]:
     from_address("cell", CELLS)
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
-        "Your video or photo", type=SUFFIXES, help="Up to 200 MB. It is read once and not kept.", key="upload"
+        "Your video or photo",
+        type=SUFFIXES,
+        help=f"Up to {MAX_MEGABYTES} MB. It is read once and not kept.",
+        key="upload",
+        max_upload_size=MAX_MEGABYTES,
     )
     sample = choice.pills("or a sample", list(SAMPLES), key="sample", disabled=file is not None, required=True)
     cell = reader.segmented_control("read by", list(CELLS), format_func=CELL_NAMES.get, key="cell", required=True)

@@ -98,7 +98,7 @@ function letters(root, data, signal) {
       const column = el("li", {},
         el("b", { class: "letter" }, letter === " " ? "␣" : letter),
         el("span", { class: "share" }, p.toFixed(2)),
-        ...others.map(([other, q]) => el("span", { class: "other" }, `${shown(other)} ${q.toFixed(2)}`)),
+        ...others.filter(([, q]) => q >= 0.005).map(([other, q]) => el("span", { class: "other" }, `${shown(other)} ${q.toFixed(2)}`)),
         el("span", { class: "left" }, left === 1 ? "1 label" : `${left} labels`))
       column.style.setProperty("--share", p)
       return column
