@@ -41,11 +41,13 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Verdict) -> Data:
-    """The top five after every frame, and when it was decided."""
-    tops = []
+    """The top five after every frame with what each gained or lost by it, and when it was decided."""
+    tops, before = [], steps[0].probabilities
     for step in steps:
-        order = np.argsort(-step.probabilities, kind="stable")[:TOP]
-        tops.append([[model.labels[k], round(float(step.probabilities[k]), 4)] for k in order])
+        now, gained = step.probabilities, step.probabilities - before
+        order = np.argsort(-now, kind="stable")[:TOP]
+        tops.append([[model.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
+        before = now
     coloured = coloured_labels(model, steps)
     return {"tops": tops, "coloured": coloured, "threshold": model.threshold, "decided": answer.decided_at}
 

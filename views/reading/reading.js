@@ -27,8 +27,11 @@ function verdict(root, data, signal) {
   const notes = el("p", { class: "notes" })
   root.append(when, el("div", { class: "answer", "aria-live": "polite" }, label, number), said, bars, notes)
   const rows = data.tops[0].map(() => {
-    const row = { name: el("span", { class: "name" }), fill: el("span", { class: "fill" }), value: el("span", { class: "value" }) }
-    bars.append(el("li", {}, row.name, row.value, el("span", { class: "track" }, row.fill)))
+    const row = {
+      name: el("span", { class: "name" }), gained: el("span", { class: "gained" }), value: el("span", { class: "value" }),
+      fill: el("span", { class: "fill" }),
+    }
+    bars.append(el("li", {}, row.name, row.gained, row.value, el("span", { class: "track" }, row.fill)))
     return row
   })
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
@@ -45,8 +48,10 @@ function verdict(root, data, signal) {
       said.textContent = certain ? `“${caption}”` : `A guess: “${caption}”`
     }
     rows.forEach((row, k) => {
-      const [name, p] = top[k]
+      const [name, p, gained] = top[k]
       row.name.textContent = name
+      row.gained.textContent = Math.abs(gained) < 0.005 ? "" : `${gained > 0 ? "+" : "−"}${Math.abs(gained).toFixed(2)}`
+      row.gained.title = "since the frame before"
       row.value.textContent = p.toFixed(2)
       row.fill.style.width = `${100 * p}%`
       row.fill.style.background = colourOf(data.coloured, name)
