@@ -104,7 +104,7 @@ def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, lon
     if limit[0] == "DECODER_MEGABYTES":
         path = tmp_path / "large.png"
         Image.new("RGB", (6000, 6000)).save(path)
-    with pytest.raises(MediaError, match="could not be decoded|needs more memory"):
+    with pytest.raises(MediaError, match=r"could not be decoded|needs more memory"):
         read_clip(path)
     assert is_empty_nursery()
 

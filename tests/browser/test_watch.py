@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -31,7 +33,41 @@ def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
     )
     expect(page.locator("video")).to_have_js_property("error", None)
     page.wait_for_function("document.querySelector('video').readyState >= 2")
+    page.locator(".piece").first.wait_for()  # the second, closer look is done
     assert not list(uploads.glob("unroll-*"))
+
+
+def test_a_long_clip_comes_in_pieces_that_one_can_go_to(page):
+    upload(page, ISCC / "video" / "demo.mp4")
+    pieces = page.locator(".piece")
+    pieces.first.wait_for()
+    assert pieces.count() > 3
+    assert page.locator(".piece.cut").count() >= 1
+    start = float(re.match(r"([\d.]+) s", pieces.nth(2).get_attribute("title"))[1])
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    pieces.nth(2).click()
+    page.wait_for_function(f"Math.abs(document.querySelector('video').currentTime - {start}) < 0.2")
+    times = [frame.time for frame in read_clip(ISCC / "video" / "demo.mp4").frames]
+    step = sum(time <= start + 0.03 for time in times)
+    expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", str(step))
+
+
+def test_the_label_is_spelled_as_it_stands_at_the_cursor(page):
+    page.locator(".tracks").first.focus()
+    for key in ("Home", "ArrowRight", "End"):
+        page.keyboard.press(key)
+        label = re.sub(r"^[\d.]+ s\s+", "", page.locator(".readout").first.inner_text())
+        first = page.locator(".letter").first.inner_text()
+        shares = page.locator(".share").all_inner_texts()
+        assert all(0 < float(share) <= 1 for share in shares)
+        if key == "End":  # where one label is far ahead the likeliest letters are its letters
+            assert "".join(page.locator(".letter").all_inner_texts()).replace("␣", " ") == label
+            assert first == label[0]
+
+
+def test_the_caption_stands_beside_the_label(page):
+    said = page.locator(".said").first.inner_text()
+    assert len(said.split()) >= 3
 
 
 def test_the_cursor_moves_the_answer_without_a_rerun(page):
