@@ -22,6 +22,9 @@ MAX_RATE = _limit("MAX_RATE", 1000)  # pictures a second that a video may claim
 MAX_SECONDS = _limit("MAX_SECONDS", 4 * 3600)  # that a video may claim to last
 MAX_FILES = _limit("MAX_FILES", 10_000)  # in a folder of images
 
+JOBS_AT_ONCE = _limit("JOBS_AT_ONCE", 2)  # clips that the app reads at the same time
+LONGEST_LINE = _limit("LONGEST_LINE", 20)  # visitors that may wait behind them
+
 DECODER_SECONDS = _limit("DECODER_SECONDS", 120)  # by the clock, for one file
 DECODER_CPU_SECONDS = _limit("DECODER_CPU_SECONDS", 240)  # of all its threads together
 DECODER_MEGABYTES = _limit("DECODER_MEGABYTES", 1536)  # of memory of its own

@@ -9,6 +9,7 @@ notices.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.clip import Clip, Frame, MediaError
@@ -20,11 +21,16 @@ __all__ = ["MAX_STEPS", "Clip", "Frame", "MediaError", "read_clip"]
 MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer than 4.8 s
 
 
-def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
+def read_clip(
+    path: str | os.PathLike[str],
+    max_steps: int = MAX_STEPS,
+    name: str | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> Clip:
     """Read a video, a photo or a folder of images (in name order) as a clip of at most ``max_steps`` frames.
 
-    ``name`` is what error messages call the file, if not by its own name. Raises MediaError if it holds no picture
-    that can be read.
+    ``name`` is what error messages call the file, if not by its own name. ``tick`` is called a few times a second
+    meanwhile; what it raises ends the work. Raises MediaError if the file holds no picture that can be read.
     """
     path = Path(path)
     name = name or path.name or str(path)
@@ -35,7 +41,7 @@ def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: st
             _check_file(path, name)
     except OSError as error:
         raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
-    return decoded(path.absolute(), max_steps, name)
+    return decoded(path.absolute(), max_steps, name, tick)
 
 
 def _check_file(path: Path, name: str) -> None:

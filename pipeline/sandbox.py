@@ -17,12 +17,13 @@ import json
 import os
 import queue
 import resource
+import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,9 +33,10 @@ from pipeline.clip import Clip, Frame, MediaError
 from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES, DECODER_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST_LINE = 200_000  # bytes of JSON that announce a clip
+LONGEST_HEADER = 200_000  # bytes of JSON that announce a clip
 LARGEST_PICTURE = 360 * 4 * 360 * 3  # bytes: footage.KEPT_SIDE by four times as much
 PIPE_BYTES = 1 << 20
+TICK = 0.2  # seconds
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
 
 
@@ -103,12 +105,17 @@ def _nursery() -> Iterator[Nursery]:
     _idle.put(nursery)
 
 
-def decoded(path: Path, max_steps: int, name: str) -> Clip:
-    """The file's frames, decoded by a child. Raises MediaError for whatever the child could not do."""
+def decoded(path: Path, max_steps: int, name: str, tick: Callable[[], None] = lambda: None) -> Clip:
+    """The file's frames, decoded by a child. Raises MediaError for whatever the child could not do.
+
+    ``tick`` is called a few times a second while the child works; what it raises ends the child, and is raised here.
+    """
     job = {"path": str(path), "max_steps": max_steps, "name": name}
     late = threading.Event()
     try:
         with _nursery() as nursery, _watched(nursery, late), nursery.send(job) as answer:
+            while not select.select([answer], [], [], TICK)[0]:
+                tick()
             found = _received(answer, max_steps)
     except (_Broken, OSError) as error:
         if late.is_set():
@@ -143,7 +150,7 @@ class _Broken(Exception):
 def _received(answer: IO[bytes], max_steps: int) -> Clip | str:
     """A clip, or the sentence why there is none."""
     try:
-        told = json.loads(answer.readline(LONGEST_LINE))
+        told = json.loads(answer.readline(LONGEST_HEADER))
         if "error" in told:
             return str(told["error"]).replace("\n", " ")
         if not 1 <= len(told["frames"]) <= max_steps:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import streamlit as st
 
@@ -12,16 +12,10 @@ from pipeline.limits import MAX_MEGABYTES
 from pipeline.media import MAX_STEPS, MediaError
 from pipeline.recurrent import CELLS
 from pipeline.samples import SAMPLES, sample_path
-from views.loaded import CELL_NAMES, EncodedClip, encoded_clip
+from views.loaded import CELL_NAMES, Chosen, EncodedClip, encoded_clip, recent_clips
+from views.turns import LineIsFullError
 
 SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
-
-
-class Chosen(NamedTuple):
-    """The file to read: its bytes, and what to call it."""
-
-    data: bytes
-    name: str
 
 
 def controls() -> tuple[Chosen, str]:
@@ -41,8 +35,16 @@ def controls() -> tuple[Chosen, str]:
     into_address("cell", cell)
     into_address("sample", None if file else sample)
     if file is not None:
-        return Chosen(file.getvalue(), file.name), cell
-    return Chosen(sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+        return identified(file.file_id, file.getvalue(), file.name), cell
+    return identified(sample, sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+
+
+def identified(visit: str, data: bytes, name: str) -> Chosen:
+    """A file with its digest, which is computed once in a visitor's session."""
+    known = st.session_state.setdefault("digests", {})
+    if visit not in known:
+        known[visit] = hashlib.sha256(data).hexdigest()
+    return Chosen(data, name, known[visit])
 
 
 def from_address(key: str, known: Mapping[str, object]) -> None:
@@ -62,20 +64,34 @@ def into_address(key: str, value: str | None) -> None:
 
 def read(chosen: Chosen, max_steps: int = MAX_STEPS) -> EncodedClip | None:
     """The chosen clip, encoded; the stages, or what is wrong with the file, are shown where the answer will stand."""
+    key = chosen.key(max_steps)
+    if (known := recent_clips().get(key)) is not None:
+        return known
     slot = st.empty()
+    if st.session_state.get("stopped") == key:
+        slot.button("Stopped. Read it after all", icon=":material/replay:", on_click=stop, args=(None,))
+        return None
     try:
         with slot.container():
             bar = st.progress(0.0, "Opening the file")
-            clip = encoded_clip(chosen.data, chosen.name, bar.progress, max_steps)
+            st.button("Stop", icon=":material/stop_circle:", key=f"stop-{max_steps}", on_click=stop, args=(key,))
+            clip = encoded_clip(chosen, bar.progress, max_steps)
         slot.empty()
         return clip
+    except LineIsFullError:
+        slot.warning("Too many clips are being read just now. Please try again in a minute.", icon=":material/groups:")
     except MediaError as error:
         with slot.container():
             st.error(_plain(str(error)), icon=":material/broken_image:")
             st.caption(
                 "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
             )
-        return None
+    return None
+
+
+def stop(key: str | None) -> None:
+    """Remember which clip's reading was stopped; the run that was reading ends with the press of the button."""
+    st.session_state["stopped"] = key
 
 
 def _plain(text: str) -> str:

@@ -15,8 +15,8 @@ from pipeline.caption import Caption, CaptionModel, Scene
 from pipeline.decoding import Hypothesis, most_likely, sampled
 from pipeline.subtitles import webvtt
 from views import reading, sentence
-from views.choosing import Chosen, controls, read
-from views.loaded import EncodedClip, caption_model, frame_regions
+from views.choosing import controls, read
+from views.loaded import BEAM, Chosen, EncodedClip, caption_model, frame_regions
 
 BEAMS = (1, 10)  # narrowest and widest
 
@@ -70,7 +70,7 @@ def settings(clip: EncodedClip) -> tuple[str, int, Manner]:
         "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
     )
     if drawn == "the likeliest":
-        width = fine.slider("beam width", *BEAMS, 5, key="beam", help="How many sentences are kept while writing.")
+        width = fine.slider("beam width", *BEAMS, BEAM, key="beam", help="How many sentences are kept while writing.")
         return kind, frame, Manner(width)
     temperature = fine.slider("temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", help="Above 1: wilder.")
     if fine.button("Draw again", icon=":material/casino:", key="again"):
@@ -136,7 +136,7 @@ def describe_clip(
     scene = model.look(features[None])
     with places.sentence:
         caption, others = tell(model, scene, manner)
-        captions = [*clip.told_with(cell, manner.width)[:-1], caption]
+        captions = [*clip.told_with(cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
         sentence.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
     subtitles = webvtt(times, [c.text for c in captions], clip.duration)

@@ -14,7 +14,6 @@ from pipeline.inside import (
     arithmetic,
     evidence_map,
     feature_maps,
-    memory,
     trace,
     unit_order,
     votes,
@@ -41,7 +40,6 @@ def page() -> None:
         return
     model = action_model(cell)
     steps = clip.read_with(cell)
-    verdict = model.verdict(steps)
     st.subheader("Unrolled", anchor=False)
     within.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
     found = trace(model.network.cell, model.inputs(clip.features))
@@ -49,18 +47,20 @@ def page() -> None:
     st.subheader("What it remembers", anchor=False)
     parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
     leaders = [model.labels[int(step.probabilities.argmax())] for step in steps]
-    kept = {CELL_NAMES[name]: remembered(clip, name) for name in CELLS}
+    kept = {CELL_NAMES[name]: clip.remembered_by(name) for name in CELLS}
     within.strips(clip, parts, leaders, kept)
+    about_label(clip, cell, found, [name for name, _ in model.verdict(steps).ranked])
+
+
+@st.fragment
+def about_label(clip: EncodedClip, cell: str, found: Trace, labels: list[str]) -> None:
+    """What speaks for one label: units of the cell, regions of a frame."""
+    model = action_model(cell)
     st.subheader("Who speaks for the label, and why", anchor=False)
-    label = st.selectbox("label", [name for name, _ in verdict.ranked], key=f"label-{clip.digest[:8]}-{cell}")
+    label = st.selectbox("label", labels, key=f"label-{clip.digest[:8]}-{cell}")
     speak(clip, model, cell, found, label)
     st.subheader("Where the CNN found it", anchor=False)
     where(clip, model, label)
-
-
-def remembered(clip: EncodedClip, cell: str) -> np.ndarray:
-    model = action_model(cell)
-    return memory(model.network.cell, model.inputs(clip.features))
 
 
 def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:

@@ -6,7 +6,6 @@ it are its features and small JPEGs of the frames that were read (about 1 MB), n
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import threading
 from collections import OrderedDict
@@ -14,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,10 +24,14 @@ from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.caption import Caption, CaptionModel, load_caption
 from pipeline.digits import DigitReader, load_digits
 from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
+from pipeline.inside import memory
 from pipeline.language import LanguageModel, load_language
+from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
 from pipeline.media import MAX_STEPS, read_clip
+from views.turns import Turns
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+BEAM = 3  # sentences kept while a clip is described after each of its frames
 CLIPS_KEPT = 64  # about 64 MB
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
 
@@ -62,8 +65,8 @@ def digit_reader() -> DigitReader:
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that any page needs of it. ``digest`` names it; ``steps`` and ``told`` fill up, one
-    entry for each network that read it."""
+    """A clip after the CNN: all that any page needs of it. ``digest`` names it; ``steps``, ``told`` and ``kept`` fill
+    up, one entry for each cell that read it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
@@ -73,7 +76,8 @@ class EncodedClip:
     mime: str | None  # under which a browser plays the file itself, if it can
     regions: np.ndarray | None  # (R, D), of a photo
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
-    told: dict[tuple[str, int], list[Caption]] = field(default_factory=dict)
+    told: dict[str, list[Caption]] = field(default_factory=dict)
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def data_uris(self) -> list[str]:
@@ -90,14 +94,21 @@ class EncodedClip:
             self.steps[cell] = tuple(action_model(cell).read(self.features))
         return self.steps[cell]
 
-    def told_with(self, cell: str, width: int) -> list[Caption]:
-        """What the captioner with this cell says after every frame, by beam search of this width."""
-        if (cell, width) not in self.told:
+    def remembered_by(self, cell: str) -> np.ndarray:
+        """How much the recogniser's last state with this cell still depends on each frame, (T,); see inside.memory."""
+        if cell not in self.kept:
+            model = action_model(cell)
+            self.kept[cell] = memory(model.network.cell, model.inputs(self.features))
+        return self.kept[cell]
+
+    def told_with(self, cell: str) -> list[Caption]:
+        """What the captioner with this cell says after every frame, by beam search of width BEAM."""
+        if cell not in self.told:
             model = caption_model("clip" if self.regions is None else "photo", cell)
             frames = np.stack([frame.features for frame in self.features])
             scene = model.look((frames if self.regions is None else self.regions)[None])
-            self.told[cell, width] = model.evolve(scene, width)
-        return self.told[cell, width]
+            self.told[cell] = model.evolve(scene, BEAM)
+        return self.told[cell]
 
 
 class RecentClips:
@@ -125,26 +136,45 @@ def recent_clips() -> RecentClips:
     return RecentClips()
 
 
-def encoded_clip(data: bytes, name: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
-    """The clip with these bytes, from memory or freshly read. ``name`` is only used to speak of it.
+@st.cache_resource(show_spinner=False)
+def turns() -> Turns:
+    return Turns(JOBS_AT_ONCE, LONGEST_LINE)
 
-    Raises MediaError if it cannot be read.
+
+class Chosen(NamedTuple):
+    """A file to read: its bytes, what to call it, and the SHA-256 that it is known by."""
+
+    data: bytes
+    name: str
+    digest: str
+
+    def key(self, max_steps: int) -> str:
+        """What its clip is known by, if so many steps were read at most."""
+        return self.digest if max_steps == MAX_STEPS else f"{self.digest}-{max_steps}"
+
+
+def encoded_clip(chosen: Chosen, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
+    """The file's clip, read when it is its turn, unless somebody before it in line had the same.
+
+    Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
     """
-    digest = hashlib.sha256(data).hexdigest()
-    digest = digest if max_steps == MAX_STEPS else f"{digest}-{max_steps}"
-    known = recent_clips().get(digest)
-    if known is None:
-        known = _encode(digest, data, name, progress, max_steps)
-        recent_clips().put(known)
-    return known
+    key = chosen.key(max_steps)
+    with turns().turn(lambda before: progress(0.0, waiting(before))):
+        clip = recent_clips().get(key) or _encode(key, chosen, progress, max_steps)
+    recent_clips().put(clip)
+    return clip
 
 
-def _encode(digest: str, data: bytes, name: str, progress: Progress, max_steps: int) -> EncodedClip:
+def waiting(before: int) -> str:
+    return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
+
+
+def _encode(key: str, chosen: Chosen, progress: Progress, max_steps: int) -> EncodedClip:
     progress(0.0, "Opening the file")
     with tempfile.TemporaryDirectory(prefix="unroll-") as folder:
         path = Path(folder) / "upload"  # a name of ours: the visitor's never becomes part of a path
-        path.write_bytes(data)
-        clip = read_clip(path, max_steps, name)
+        path.write_bytes(chosen.data)
+        clip = read_clip(path, max_steps, chosen.name, lambda: progress(0.0, "Taking frames out of it"))
     progress(0.05, "Waking the network")
     features, regions = [], None
     if clip.kind == "photo":
@@ -155,7 +185,7 @@ def _encode(digest: str, data: bytes, name: str, progress: Progress, max_steps: 
             features.append(frame)
             progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
     pictures = tuple(jpeg(frame.image) for frame in clip.frames)
-    return EncodedClip(digest, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
+    return EncodedClip(key, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
 
 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)

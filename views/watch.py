@@ -12,8 +12,6 @@ from views import reading
 from views.choosing import controls, read
 from views.loaded import EncodedClip, action_model
 
-BEAM = 3  # sentences kept while the caption beside the label is written
-
 
 def page() -> None:
     st.title("What are they doing?")
@@ -37,7 +35,7 @@ def page() -> None:
         else:
             reading.stage(clip)
     with place:
-        reading.verdict(clip, model, steps, verdict, clip.told_with(cell, BEAM))
+        reading.verdict(clip, model, steps, verdict, clip.told_with(cell))
     if len(steps) > 1:
         reading.timeline(clip, model, steps, verdict)
     else:
