@@ -6,13 +6,11 @@ it are its features and small JPEGs of the frames that were read (about 1 MB), n
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import cv2
@@ -28,7 +26,9 @@ from pipeline.inside import memory
 from pipeline.language import LanguageModel, load_language
 from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
 from pipeline.media import MAX_STEPS, read_clip
+from views.joblog import job
 from views.turns import Turns
+from views.uploads import private_file
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 BEAM = 3  # sentences kept while a clip is described after each of its frames
@@ -170,21 +170,23 @@ def waiting(before: int) -> str:
 
 
 def _encode(key: str, chosen: Chosen, progress: Progress, max_steps: int) -> EncodedClip:
-    progress(0.0, "Opening the file")
-    with tempfile.TemporaryDirectory(prefix="unroll-") as folder:
-        path = Path(folder) / "upload"  # a name of ours: the visitor's never becomes part of a path
-        path.write_bytes(chosen.data)
-        clip = read_clip(path, max_steps, chosen.name, lambda: progress(0.0, "Taking frames out of it"))
-    progress(0.05, "Waking the network")
-    features, regions = [], None
-    if clip.kind == "photo":
-        seen = encoder().encode([clip.frames[0].image])
-        features, regions = [FrameFeatures(0, 0.0, seen.features[0])], seen.maps[0]
-    else:
-        for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
-            features.append(frame)
-            progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
-    pictures = tuple(jpeg(frame.image) for frame in clip.frames)
+    with job(len(chosen.data)) as noted:
+        noted.stage("decode")
+        progress(0.0, "Opening the file")
+        with private_file(chosen.data) as path:
+            clip = read_clip(path, max_steps, chosen.name, lambda: progress(0.0, "Taking frames out of it"))
+        noted.notes |= {"kind": clip.kind, "pixels": clip.width * clip.height, "frames": len(clip.frames)}
+        noted.stage("encode")
+        progress(0.05, "Waking the network")
+        features, regions = [], None
+        if clip.kind == "photo":
+            seen = encoder().encode([clip.frames[0].image])
+            features, regions = [FrameFeatures(0, 0.0, seen.features[0])], seen.maps[0]
+        else:
+            for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
+                features.append(frame)
+                progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
+        pictures = tuple(jpeg(frame.image) for frame in clip.frames)
     return EncodedClip(key, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
 
 
