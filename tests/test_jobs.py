@@ -52,8 +52,12 @@ def test_what_a_crash_left_is_swept_and_what_others_use_is_not(folder):
 
 @pytest.mark.parametrize(
     ("ending", "outcome"),
-    [(None, "read"), (MediaError("secret.mp4 is bad."), "refused"), (ValueError("secret"), "failed")]
-    + [(KeyboardInterrupt(), "stopped")],
+    [
+        (None, "read"),
+        (MediaError("secret.mp4 is bad."), "refused"),
+        (ValueError("secret"), "failed"),
+        (KeyboardInterrupt(), "stopped"),
+    ],
 )
 def test_a_job_is_one_line_without_a_visitors_words(ending, outcome, monkeypatch):
     lines: list[str] = []
