@@ -41,7 +41,7 @@ HIDDEN, EMBEDDED = 384, 256
 RARE = 5  # a word needs as many occurrences in the training captions to be learned
 SMOOTHING = 0.1
 EMA = 0.998
-BEAM = 5
+BEAM = 3
 LIMITS = {
     "flickr8k": [
         "It learned from 6,000 photos of people and dogs doing things outdoors (Flickr8k, 30,000 captions), and "

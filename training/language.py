@@ -5,7 +5,7 @@
     python -m training.language countries --cell lstm gru rnn
 
 ``letters`` learns the 12,000 commonest English words of the package ``wordfreq`` (code Apache-2.0, data CC BY-SA 4.0),
-a word as often as its frequency to the power of 0.75. ``words`` learns the training captions of Flickr8k and MSR-VTT.
+a word as often as the square root of its frequency. ``words`` learns the training captions of Flickr8k and MSR-VTT.
 ``countries`` learns text made here: "i grew up in france", some sentences about nothing, "i speak fluent french"; its
 card holds how often the language was right on new text of the same kind, for each number of sentences between.
 
@@ -90,7 +90,7 @@ class Letters:
         words = [w for w in known if w.isascii() and w.isalpha() and 3 <= len(w) <= 14][:COMMON_WORDS]
         self.vocabulary = Vocabulary("abcdefghijklmnopqrstuvwxyz")
         self.texts = [self.vocabulary.numbers(word) for word in words]
-        weight = np.array([known[word] for word in words]) ** 0.75
+        weight = np.sqrt([known[word] for word in words])
         self.weight = weight / weight.sum()
 
     def draw(self, count: int, rng: np.random.Generator) -> list[list[int]]:

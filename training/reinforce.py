@@ -8,7 +8,9 @@ five captions of a picture, each is scored by CIDEr against the human ones (``py
 that of the training captions), and those better than the mean of the other four become likelier, the worse ones less
 likely (Rennie et al. 2017; the baseline of Luo 2020, "A Better Variant of Self-Critical Sequence Training").
 
-The epoch with the best greedy CIDEr on val is kept, and replaces the captioner it began with.
+The epoch with the best greedy CIDEr on val is taken, and the mean of its weights and those it began with replaces them:
+half-way between the two, sentences by beam search are better than at either end (Wortsman et al. 2022, "Robust
+fine-tuning of zero-shot models").
 """
 
 from __future__ import annotations
@@ -96,6 +98,13 @@ def fit(examples: Examples, decoder: PlainDecoder, args: argparse.Namespace) -> 
     return best
 
 
+def halfway(one: PlainDecoder, other: PlainDecoder) -> PlainDecoder:
+    """The decoder whose weights are the mean of both."""
+    mean, ends = copy.deepcopy(one), other.state_dict()
+    mean.load_state_dict({name: (tensor + ends[name]) / 2 for name, tensor in one.state_dict().items()})
+    return mean
+
+
 def cider_on_val(decoder: PlainDecoder, examples: Examples, references: list[list[str]]) -> float:
     said = [caption.text for caption in captions_on_val(decoder, examples, width=1)]
     return caption_metrics(said, references)["CIDEr"]
@@ -113,10 +122,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     examples = Examples(args.kind, args.cache)
-    begun = load_card(args.out / f"caption-{args.kind}-{args.cell}")["command"]
-    decoder = fit(examples, load_caption(args.kind, args.cell, args.out).decoder, args)
+    first = load_card(args.out / f"caption-{args.kind}-{args.cell}")["command"]
+    begun = load_caption(args.kind, args.cell, args.out).decoder
+    decoder = halfway(begun, fit(examples, copy.deepcopy(begun), args))
     flags = f"--epochs {args.epochs} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
-    command = f"{begun}; then python -m training.reinforce {args.kind} --cell {args.cell} {flags}"
+    command = f"{first}; then python -m training.reinforce {args.kind} --cell {args.cell} {flags}"
     save(decoder, examples, args.kind, args.cell, command, args.seed, args.out)
 
 

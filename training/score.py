@@ -1,7 +1,7 @@
 """Measure the networks on what they were not fitted to, from the files themselves, through the path that users take.
 
     python -m training.score action --weights measured [--cell lstm gru rnn] [--into-cards]
-    python -m training.score caption photo plain clip [--cell lstm gru rnn] [--beam 1 5]
+    python -m training.score caption photo plain clip [--cell lstm gru rnn] [--beam 1 3 5]
 
 Recognisers: the weights must be those of a measured run, since the ones in weights/ were afterwards fitted to the
 held-out groups too. Printed for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15
@@ -162,7 +162,7 @@ def main() -> None:
     caption = tasks.add_parser("caption")
     caption.add_argument("kind", nargs="+", choices=DECODERS)
     caption.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
-    caption.add_argument("--beam", nargs="+", type=int, default=[1, 5])
+    caption.add_argument("--beam", nargs="+", type=int, default=[1, 3, 5])
     caption.add_argument("--weights", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     if args.task == "action":

@@ -12,7 +12,7 @@ from pipeline.encoder import Encoder, load_encoder
 from pipeline.media import Clip
 from pipeline.recurrent import CELLS
 
-BEAM, WIDEST = 5, 50
+BEAM, WIDEST = 3, 50
 PHOTOS = 16  # described together: the networks' weights are then read once for all of them
 
 Found = tuple[Caption, list[str]]  # the best caption, and the other sentences that the beam kept

@@ -15,13 +15,12 @@ from string import Template
 from pipeline import account
 from pipeline.action import load_action
 from pipeline.caption import load_caption
-from pipeline.commands.caption import captioner_for, look
+from pipeline.commands.caption import BEAM, captioner_for, look
 from pipeline.encoder import load_encoder
 from pipeline.media import MediaError, read_clip
 from pipeline.recurrent import CELLS
 from pipeline.untrimmed import LONG, STEPS
 
-BEAM = 3
 PAGE = Path(__file__).with_suffix(".html")
 PICTURE = Path(__file__).parents[2] / "views"  # the app's own interactive picture: one drawing for both audiences
 ABOUT = (

@@ -1,0 +1,71 @@
+"""A visitor who stops the reading, or leaves in the middle of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def decoders_at_work() -> int:
+    """Processes that decode a file just now: children of a nursery, under the same command line."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"pipeline.sandbox" in (process / "cmdline").read_bytes():
+                parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue  # it has just ended
+    return sum(parent in parents for parent in parents.values())
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not happen within 15 seconds.")
+
+
+@pytest.fixture
+def endless(make_clip) -> Path:
+    """A clip that takes a decoder many seconds, in few megabytes."""
+    ramp = np.linspace(0, 255, 1920).astype(np.uint8)
+    pictures = [np.broadcast_to(np.roll(ramp, 40 * k)[None, :, None], (1080, 1920, 3)) for k in range(20)]
+    return make_clip([np.ascontiguousarray(picture) for picture in pictures] * 100)
+
+
+def begin(page: Page, path: Path) -> None:
+    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
+    page.get_by_role("button", name="Stop").wait_for()
+    wait_until(lambda: decoders_at_work() == 1)
+
+
+def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, endless):
+    begin(page, endless)
+    page.get_by_role("button", name="Stop").click()
+    again = page.get_by_role("button", name="Stopped. Read it after all")
+    again.wait_for()
+    wait_until(lambda: decoders_at_work() == 0 and not list(uploads.glob("unroll-*")))
+    again.click()
+    wait_until(lambda: decoders_at_work() == 1)
+    page.get_by_role("button", name="Stop").click()
+    again.wait_for()
+    page.locator("[data-testid=stFileUploader]").get_by_role("button", name="Remove").first.click()
+    expect(page.locator(".bars li")).to_have_count(5)  # the sample is there again
+
+
+def test_the_work_of_a_visitor_who_left_is_dropped(chromium, server, uploads, endless):
+    page = chromium.new_context().new_page()
+    page.set_default_timeout(60_000)
+    page.goto(server)
+    page.locator(".bars li").first.wait_for()
+    begin(page, endless)
+    page.context.close()
+    wait_until(lambda: decoders_at_work() == 0 and not list(uploads.glob("unroll-*")))
