@@ -19,8 +19,6 @@ from pipeline.vocabulary import END, START
 
 MAX_WORDS = 24
 LENGTH_POWER = 0.9  # a sentence is ranked by log-probability / tokens**0.9 (Wu et al. 2016 without their offset)
-    0.9  # of its tokens, by which a sentence's log-probability is divided (Wu et al. 2016, without their offset)
-)
 
 Scene = Any  # what a decoder looks at: a named tuple of tensors whose first dimension is B
 State = Any  # what it carries from word to word: likewise, or a named tuple of such

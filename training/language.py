@@ -32,12 +32,12 @@ from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 from training.data import load_items
 
 SIZES = {"letters": (256, 48), "words": (320, 192), "countries": (128, 64)}  # hidden, embedded
-STEPS = {"letters": 2200, "words": 700, "countries": 1500}
-BATCH = {"letters": 256, "words": 256, "countries": 64}
+STEPS = {"letters": 2200, "words": 550, "countries": 1500}
+BATCH = {"letters": 256, "words": 96, "countries": 64}
 RATE = {"letters": 4e-3, "words": 4e-3, "countries": 3e-3}
 DROPOUT = {"letters": 0.0, "words": 0.2, "countries": 0.1}  # spelling is to be known by heart
 COMMON_WORDS = 12_000
-RARE = 5  # a word of a caption needs as many occurrences to be learned
+RARE = 10  # a word of a caption needs as many occurrences to be learned
 LONGEST = 24  # words of a caption
 BETWEEN = 10  # sentences at most, from the country to the language
 TEXTS_PER_DISTANCE = 200  # that the accuracy in the card is measured on
