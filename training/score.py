@@ -36,6 +36,7 @@ from training.metrics import caption_metrics
 
 SHARES = (0.10, 0.25, 0.50, 1.00)  # of a clip's frames
 BINS = 15
+PHOTOS = 20  # captioned at once
 MISTAKES = 12  # that a card tells of
 
 
@@ -143,11 +144,18 @@ def score_captions(kinds: list[str], cells: list[str], widths: list[int], weight
         items = [item for item in load_items() if item.source == CAPTION_SOURCE[kind] and item.official_val]
         references = [item.captions for item in items]
         encoded = [encoder.encode([frame.image for frame in read_item(item).frames]) for item in items]
-        seen = [e.features[None] if kind == "clip" else e.maps for e in encoded]
+        if kind == "clip":
+            seen = [each.features[None] for each in encoded]
+        else:
+            seen = [
+                np.concatenate([each.maps for each in some])
+                for some in (encoded[k : k + PHOTOS] for k in range(0, len(encoded), PHOTOS))
+            ]
         for cell in cells:
             model = load_caption(kind, cell, weights)
             for width in widths:
-                captions = [model.text(model.search(model.look(features), width)[0][0]) for features in seen]
+                found = [best for features in seen for best, *_ in model.search(model.look(features), width)]
+                captions = [model.text(best) for best in found]
                 figures = "  ".join(f"{k} {v:.3f}" for k, v in caption_metrics(captions, references).items())
                 print(f"{kind} {cell} beam {width}, {len(items)} of {CAPTION_SOURCE[kind]}: {figures}", flush=True)
 
