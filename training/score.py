@@ -147,10 +147,8 @@ def score_captions(kinds: list[str], cells: list[str], widths: list[int], weight
         if kind == "clip":
             seen = [each.features[None] for each in encoded]
         else:
-            seen = [
-                np.concatenate([each.maps for each in some])
-                for some in (encoded[k : k + PHOTOS] for k in range(0, len(encoded), PHOTOS))
-            ]
+            regions = np.concatenate([each.maps for each in encoded])
+            seen = np.array_split(regions, len(regions) // PHOTOS)
         for cell in cells:
             model = load_caption(kind, cell, weights)
             for width in widths:
