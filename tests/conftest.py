@@ -53,13 +53,26 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
     """make_clip(pictures, rate=10, name="clip.avi") writes (H, W, 3) uint8 RGB pictures, losslessly enough."""
 
     def make(pictures: list[np.ndarray], rate: float = 10, name: str = "clip.avi") -> Path:
-        path = tmp_path / name
-        height, width = pictures[0].shape[:2]
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (width, height))
-        assert writer.isOpened()
-        for picture in pictures:
-            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        writer.release()
-        return path
+        write_clip(tmp_path / name, pictures, rate)
+        return tmp_path / name
 
     return make
+
+
+@pytest.fixture(scope="session")
+def slow_clip(tmp_path_factory) -> Path:
+    """A clip that takes a decoder several seconds, in some fifty megabytes."""
+    ramp = np.linspace(0, 255, 1920).astype(np.uint8)
+    pictures = [np.tile(np.roll(ramp, 40 * k)[None, :, None], (1080, 1, 3)) for k in range(20)]
+    path = tmp_path_factory.mktemp("slow") / "clip.avi"
+    write_clip(path, pictures * 60, 10)
+    return path
+
+
+def write_clip(path: Path, pictures: list[np.ndarray], rate: float) -> None:
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (width, height))
+    assert writer.isOpened()
+    for picture in pictures:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    writer.release()

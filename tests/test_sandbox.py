@@ -45,14 +45,6 @@ def is_empty_nursery() -> bool:
     return False
 
 
-@pytest.fixture
-def long_clip(make_clip) -> Path:
-    """Several seconds of work for a decoder, in few bytes."""
-    ramp = np.linspace(0, 255, 1920).astype(np.uint8)
-    pictures = [np.broadcast_to(np.roll(ramp, 40 * k)[None, :, None], (1080, 1920, 3)) for k in range(20)]
-    return make_clip([np.ascontiguousarray(picture) for picture in pictures] * 40)
-
-
 def test_the_child_hands_over_what_it_decoded(concert, cat):
     for path in (concert, cat):
         here, there = decode(path, MAX_STEPS, "x"), read_clip(path)
@@ -69,7 +61,7 @@ def test_nothing_is_left_when_a_clip_was_read(concert):
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_is_read(long_clip, cat):
+def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_is_read(slow_clip, cat):
     def kill() -> None:
         while not (found := offspring()):
             time.sleep(0.01)
@@ -79,7 +71,7 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
     with pytest.raises(MediaError, match="could not be decoded"):
-        read_clip(long_clip)
+        read_clip(slow_clip)
     killer.join()
     assert read_clip(cat).kind == "photo"
     assert is_empty_nursery()
@@ -98,9 +90,9 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
 
 @pytest.mark.usefixtures("fresh")
 @pytest.mark.parametrize("limit", [("DECODER_MEGABYTES", "48"), ("DECODER_CPU_SECONDS", "1")])
-def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, long_clip):
+def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slow_clip):
     monkeypatch.setenv(f"UNROLL_{limit[0]}", limit[1])
-    path = long_clip
+    path = slow_clip
     if limit[0] == "DECODER_MEGABYTES":
         path = tmp_path / "large.png"
         Image.new("RGB", (6000, 6000)).save(path)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -33,22 +32,14 @@ def wait_until(holds: Callable[[], bool]) -> None:
     raise AssertionError("It did not happen within 15 seconds.")
 
 
-@pytest.fixture
-def endless(make_clip) -> Path:
-    """A clip that takes a decoder many seconds, in few megabytes."""
-    ramp = np.linspace(0, 255, 1920).astype(np.uint8)
-    pictures = [np.broadcast_to(np.roll(ramp, 40 * k)[None, :, None], (1080, 1920, 3)) for k in range(20)]
-    return make_clip([np.ascontiguousarray(picture) for picture in pictures] * 100)
-
-
 def begin(page: Page, path: Path) -> None:
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
     page.get_by_role("button", name="Stop").wait_for()
     wait_until(lambda: decoders_at_work() == 1)
 
 
-def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, endless):
-    begin(page, endless)
+def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, slow_clip):
+    begin(page, slow_clip)
     page.get_by_role("button", name="Stop").click()
     again = page.get_by_role("button", name="Stopped. Read it after all")
     again.wait_for()
@@ -61,11 +52,11 @@ def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, endless)
     expect(page.locator(".bars li")).to_have_count(5)  # the sample is there again
 
 
-def test_the_work_of_a_visitor_who_left_is_dropped(chromium, server, uploads, endless):
+def test_the_work_of_a_visitor_who_left_is_dropped(chromium, server, uploads, slow_clip):
     page = chromium.new_context().new_page()
     page.set_default_timeout(60_000)
     page.goto(server)
     page.locator(".bars li").first.wait_for()
-    begin(page, endless)
+    begin(page, slow_clip)
     page.context.close()
     wait_until(lambda: decoders_at_work() == 0 and not list(uploads.glob("unroll-*")))
