@@ -5,7 +5,8 @@
     python -m training.language countries --cell lstm gru rnn
 
 ``letters`` learns the 12,000 commonest English words of the package ``wordfreq`` (code Apache-2.0, data CC BY-SA 4.0),
-a word as often as the square root of its frequency. ``words`` learns the training captions of Flickr8k and MSR-VTT.
+a word as often as the square root of its frequency. ``words`` learns the training captions of Flickr8k and MSR-VTT,
+those with rare words more often: inversely to the square root of how often their rarest word occurs.
 ``countries`` learns text made here: "i grew up in france", some sentences about nothing, "i speak fluent french"; its
 card holds how often the language was right on new text of the same kind, for each number of sentences between.
 
@@ -31,11 +32,11 @@ from pipeline.recurrent import CELLS
 from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 from training.data import load_items
 
-SIZES = {"letters": (256, 48), "words": (320, 192), "countries": (128, 64)}  # hidden, embedded
-STEPS = {"letters": 2200, "words": 550, "countries": 1500}
+SIZES = {"letters": (256, 48), "words": (256, 128), "countries": (128, 64)}  # hidden, embedded
+STEPS = {"letters": 2200, "words": 1100, "countries": 1500}
 BATCH = {"letters": 256, "words": 96, "countries": 64}
 RATE = {"letters": 4e-3, "words": 4e-3, "countries": 3e-3}
-DROPOUT = {"letters": 0.0, "words": 0.2, "countries": 0.1}  # spelling is to be known by heart
+DROPOUT = {"letters": 0.0, "words": 0.1, "countries": 0.1}  # spelling is to be known by heart
 COMMON_WORDS = 12_000
 RARE = 10  # a word of a caption needs as many occurrences to be learned
 LONGEST = 24  # words of a caption
@@ -106,9 +107,12 @@ class Words:
         captions = [tokenize(c)[:LONGEST] for item in load_items() if not item.official_val for c in item.captions]
         self.vocabulary = Vocabulary.of(captions, RARE)
         self.texts = [self.vocabulary.numbers(caption) for caption in captions if caption]
+        counts = np.bincount([token for text in self.texts for token in text])
+        weight = np.array([counts[text].min() for text in self.texts]) ** -0.5
+        self.weight = weight / weight.sum()
 
     def draw(self, count: int, rng: np.random.Generator) -> list[list[int]]:
-        return [self.texts[k] for k in rng.choice(len(self.texts), count)]
+        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.weight)]
 
 
 class Countries:
@@ -165,8 +169,10 @@ def accuracy_by_distance(network: LanguageNetwork, corpus: Corpus, seed: int) ->
     rng, found = np.random.default_rng(seed), {}
     for between in range(BETWEEN + 1):
         stories = [story(between, rng) for _ in range(TEXTS_PER_DISTANCE)]
-        inputs = torch.tensor([[START, *corpus.vocabulary.numbers(tokenize(text))] for text, _ in stories])
-        said = network(inputs)[:, -1].argmax(1).tolist()
+        texts = [corpus.vocabulary.numbers(tokenize(text)) for text, _ in stories]
+        inputs, _ = padded(texts)
+        after = torch.tensor([len(text) for text in texts])  # the last word of each; what follows it is padding
+        said = network(inputs)[torch.arange(len(texts)), after].argmax(1).tolist()
         right = [corpus.vocabulary[k] == language for k, (_, language) in zip(said, stories, strict=True)]
         found[str(between)] = round(float(np.mean(right)), 3)
     return found
