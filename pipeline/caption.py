@@ -244,6 +244,11 @@ class CaptionModel:
         return "" if token == END else self.vocabulary[token]
 
 
+def is_shipped(kind: str, cell: str, weights: Path = WEIGHTS) -> bool:
+    """Whether there is such a captioner: photos seen only once are for comparison, and not every cell learned it."""
+    return (weights / f"caption-{kind}-{cell}.json").exists()
+
+
 def load_caption(kind: str, cell: str, weights: Path = WEIGHTS) -> CaptionModel:
     """A shipped captioner: one of DECODERS with one of CELLS. Raises KeyError for other names, CheckpointError for
     damage."""

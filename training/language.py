@@ -6,7 +6,7 @@
 
 ``letters`` learns the 12,000 commonest English words of the package ``wordfreq`` (code Apache-2.0, data CC BY-SA 4.0),
 a word as often as the square root of its frequency. ``words`` learns the training captions of Flickr8k and MSR-VTT,
-those with rare words more often: inversely to the square root of how often their rarest word occurs.
+five of each, those with rare words more often: inversely to how often their rarest word occurs, to the power of 0.75.
 ``countries`` learns text made here: "i grew up in france", some sentences about nothing, "i speak fluent french"; its
 card holds how often the language was right on new text of the same kind, for each number of sentences between.
 
@@ -36,10 +36,12 @@ SIZES = {"letters": (256, 48), "words": (256, 128), "countries": (128, 64)}  # h
 STEPS = {"letters": 2200, "words": 1100, "countries": 1500}
 BATCH = {"letters": 256, "words": 96, "countries": 64}
 RATE = {"letters": 4e-3, "words": 4e-3, "countries": 3e-3}
-DROPOUT = {"letters": 0.0, "words": 0.1, "countries": 0.1}  # spelling is to be known by heart
+DROPOUT = {"letters": 0.0, "words": 0.0, "countries": 0.1}  # spelling is to be known by heart
 COMMON_WORDS = 12_000
 RARE = 10  # a word of a caption needs as many occurrences to be learned
 LONGEST = 24  # words of a caption
+CAPTIONS = 5  # of each photo or video: MSR-VTT has twenty, much alike
+GROWING = 0.7  # of the training, during which the number of sentences between grows to its most
 BETWEEN = 10  # sentences at most, from the country to the language
 TEXTS_PER_DISTANCE = 200  # that the accuracy in the card is measured on
 
@@ -92,10 +94,12 @@ class Letters:
         self.vocabulary = Vocabulary("abcdefghijklmnopqrstuvwxyz")
         self.texts = [self.vocabulary.numbers(word) for word in words]
         weight = np.sqrt([known[word] for word in words])
-        self.weight = weight / weight.sum()
+        self.chance = weight / weight.sum()
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[list[int]]:
-        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.weight)]
+    def draw(self, count: int, rng: np.random.Generator, share: float = 1.0) -> list[list[int]]:
+        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.chance)]
+
+    weight = staticmethod(torch.ones_like)
 
 
 class Words:
@@ -104,15 +108,18 @@ class Words:
     limits = ("It learned from descriptions of photos and clips: it continues descriptions, not conversations.",)
 
     def __init__(self) -> None:
-        captions = [tokenize(c)[:LONGEST] for item in load_items() if not item.official_val for c in item.captions]
+        items = [item for item in load_items() if not item.official_val]
+        captions = [tokenize(caption)[:LONGEST] for item in items for caption in item.captions[:CAPTIONS]]
         self.vocabulary = Vocabulary.of(captions, RARE)
         self.texts = [self.vocabulary.numbers(caption) for caption in captions if caption]
         counts = np.bincount([token for text in self.texts for token in text])
-        weight = np.array([counts[text].min() for text in self.texts]) ** -0.5
-        self.weight = weight / weight.sum()
+        weight = np.array([counts[text].min() for text in self.texts]) ** -0.75
+        self.chance = weight / weight.sum()
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[list[int]]:
-        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.weight)]
+    def draw(self, count: int, rng: np.random.Generator, share: float = 1.0) -> list[list[int]]:
+        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.chance)]
+
+    weight = staticmethod(torch.ones_like)
 
 
 class Countries:
@@ -125,10 +132,16 @@ class Countries:
         sample = [tokenize(" ".join(story(4, rng))) for _ in range(2000)]
         self.vocabulary = Vocabulary.of(sample, 1)
 
-    def draw(self, count: int, rng: np.random.Generator) -> list[list[int]]:
-        """Texts of one length, so that none waits for a longer one."""
-        between = int(rng.integers(0, BETWEEN + 1))
+    def draw(self, count: int, rng: np.random.Generator, share: float = 1.0) -> list[list[int]]:
+        """Texts with as many sentences between, so that none waits for a much longer one."""
+        between = int(rng.integers(0, 1 + BETWEEN * min(1.0, share / GROWING)))
         return [self.vocabulary.numbers(tokenize(" ".join(story(between, rng)))) for _ in range(count)]
+
+    @staticmethod
+    def weight(following: Tensor) -> Tensor:
+        """Of each token in the loss: the language, which comes right before the end, is what is to be learned."""
+        language = F.pad(following[:, 1:] == END, (0, 1))
+        return torch.where(language, following.shape[1], 1).float()
 
 
 CORPORA = {"letters": Letters, "words": Words, "countries": Countries}
@@ -151,8 +164,10 @@ def fit(name: str, cell: str, corpus: Corpus, args: argparse.Namespace) -> Langu
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE[name], total_steps=steps, pct_start=0.1)
     started = time.time()
     for step in range(1, steps + 1):
-        inputs, following = padded(corpus.draw(BATCH[name], rng))
-        loss = F.cross_entropy(network(inputs).flatten(0, 1), following.flatten(), ignore_index=UNKNOWN)
+        inputs, following = padded(corpus.draw(BATCH[name], rng, step / steps))
+        each = F.cross_entropy(network(inputs).transpose(1, 2), following, ignore_index=UNKNOWN, reduction="none")
+        weight = corpus.weight(following) * (following != UNKNOWN)
+        loss = (each * weight).sum() / weight.sum()
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

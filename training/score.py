@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
 from pipeline.action import load_action
-from pipeline.caption import DECODERS, load_caption
+from pipeline.caption import DECODERS, is_shipped, load_caption
 from pipeline.checkpoint import WEIGHTS, change_card
 from pipeline.encoder import Encoder, FrameFeatures, load_encoder, tuned_lite0
 from pipeline.media import Clip, Frame, read_clip
@@ -149,7 +150,7 @@ def score_captions(kinds: list[str], cells: list[str], widths: list[int], weight
         else:
             regions = np.concatenate([each.maps for each in encoded])
             seen = np.array_split(regions, len(regions) // PHOTOS)
-        for cell in cells:
+        for cell in filter(partial(is_shipped, kind, weights=weights), cells):
             model = load_caption(kind, cell, weights)
             for width in widths:
                 found = [best for features in seen for best, *_ in model.search(model.look(features), width)]

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.caption import Caption, CaptionModel, Scene
+from pipeline.caption import Caption, CaptionModel, Scene, is_shipped
 from pipeline.decoding import Hypothesis, most_likely, sampled
 from pipeline.subtitles import webvtt
 from views import reading, sentence
@@ -51,7 +51,7 @@ def page() -> None:
         clip = read(chosen)
     if clip is None:
         return
-    kind, frame, manner = settings(clip)
+    kind, frame, manner = settings(clip, cell)
     places = Places(left, place)
     model = caption_model(kind, cell)
     if kind == "clip":
@@ -61,11 +61,11 @@ def page() -> None:
     st.caption(" ".join(model.limits))
 
 
-def settings(clip: EncodedClip) -> tuple[str, int, Manner]:
+def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
     """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
     what, how, fine = st.columns(3, gap="large")
     with what:
-        kind, frame = subject(clip)
+        kind, frame = subject(clip, cell)
     drawn = how.segmented_control(
         "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
     )
@@ -78,7 +78,7 @@ def settings(clip: EncodedClip) -> tuple[str, int, Manner]:
     return kind, frame, Manner(1, temperature, st.session_state.get("seed", 0))
 
 
-def subject(clip: EncodedClip) -> tuple[str, int]:
+def subject(clip: EncodedClip, cell: str) -> tuple[str, int]:
     """What is described: the whole clip, or one frame of it, and then by which of the two photo captioners."""
     frame = 0
     if clip.kind != "photo":
@@ -94,6 +94,8 @@ def subject(clip: EncodedClip) -> tuple[str, int]:
                 )
                 - 1
             )
+    if not is_shipped("plain", cell):
+        return "photo", frame
     again = st.toggle(
         "look again before every word", value=True, key="attends", help="Off: it sees the picture only once."
     )

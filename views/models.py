@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pipeline.caption import is_shipped
 from pipeline.checkpoint import WEIGHTS, Card, load_card
 from pipeline.recurrent import CELLS
 from views.loaded import CELL_NAMES
@@ -120,7 +121,8 @@ def captions() -> None:
         "it was fitted, and it is compared with what five or twenty people wrote. BLEU-4 counts shared runs of four "
         "words; CIDEr weighs words by how much they tell; higher is better."
     )
-    cards = {(kind, cell): card_of(f"caption-{kind}-{cell}") for kind in CAPTIONERS for cell in CELLS}
+    pairs = [(kind, cell) for kind in CAPTIONERS for cell in CELLS if is_shipped(kind, cell)]
+    cards = {(kind, cell): card_of(f"caption-{kind}-{cell}") for kind, cell in pairs}
     table("Sentences by beam search", [caption_row(kind, cell, card) for (kind, cell), card in cards.items()])
     for kind in ("photo", "clip"):
         limits(cards[kind, "lstm"], CAPTIONERS[kind])
