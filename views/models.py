@@ -65,7 +65,8 @@ def actions() -> None:
     card = cards["lstm"]
     table("Right answers by source", by_source(cards))
     table("How early is it right?", by_share(cards))
-    table("The LSTM's commonest mistakes", confusions(card))
+    if "confusions" in card["held_out"]:
+        table("The LSTM's commonest mistakes", confusions(card))
     st.subheader("The labels", anchor=False)
     st.markdown(" · ".join(card["labels"]))
     limits(card)
