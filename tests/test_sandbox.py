@@ -15,6 +15,7 @@ from pipeline import sandbox
 from pipeline.footage import decode
 from pipeline.media import MAX_STEPS, MediaError, read_clip
 from pipeline.sandbox import Nursery, decoded
+from tests.conftest import decoders
 
 
 @pytest.fixture
@@ -27,19 +28,10 @@ def fresh(monkeypatch) -> None:
         idle.get().kill()
 
 
-def children(pid: int) -> list[int]:
-    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def offspring() -> list[int]:
-    """The decoders at work: children of our children."""
-    return [grand for child in children(os.getpid()) for grand in children(child)]
-
-
 def is_empty_nursery() -> bool:
     """Whether every decoder has ended, given a moment to do so."""
     for _ in range(200):
-        if not offspring():
+        if not decoders():
             return True
         time.sleep(0.01)
     return False
@@ -63,7 +55,7 @@ def test_nothing_is_left_when_a_clip_was_read(concert):
 @pytest.mark.usefixtures("fresh")
 def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_is_read(slow_clip, cat):
     def kill() -> None:
-        while not (found := offspring()):
+        while not (found := decoders()):
             time.sleep(0.01)
         time.sleep(0.1)
         os.kill(found[0], signal.SIGKILL)

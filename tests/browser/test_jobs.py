@@ -9,19 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.conftest import decoders
+
 pytestmark = pytest.mark.browser
-
-
-def decoders_at_work() -> int:
-    """Processes that decode a file just now: children of a nursery, under the same command line."""
-    parents = {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"pipeline.sandbox" in (process / "cmdline").read_bytes():
-                parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue  # it has just ended
-    return sum(parent in parents for parent in parents.values())
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -34,19 +24,19 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 def begin(page: Page, path: Path) -> None:
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
-    page.get_by_role("button", name="Stop").wait_for()
-    wait_until(lambda: decoders_at_work() == 1)
+    page.get_by_role("button", name="Stop", exact=True).wait_for()
+    wait_until(lambda: len(decoders()) == 1)
 
 
 def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, slow_clip):
     begin(page, slow_clip)
-    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Stop", exact=True).click()
     again = page.get_by_role("button", name="Stopped. Read it after all")
     again.wait_for()
-    wait_until(lambda: decoders_at_work() == 0 and not list(uploads.glob("unroll-*")))
+    wait_until(lambda: not decoders() and not list(uploads.glob("unroll-*")))
     again.click()
-    wait_until(lambda: decoders_at_work() == 1)
-    page.get_by_role("button", name="Stop").click()
+    wait_until(lambda: len(decoders()) == 1)
+    page.get_by_role("button", name="Stop", exact=True).click()
     again.wait_for()
     page.locator("[data-testid=stFileUploader]").get_by_role("button", name="Remove").first.click()
     expect(page.locator(".bars li")).to_have_count(5)  # the sample is there again
@@ -59,4 +49,4 @@ def test_the_work_of_a_visitor_who_left_is_dropped(chromium, server, uploads, sl
     page.locator(".bars li").first.wait_for()
     begin(page, slow_clip)
     page.context.close()
-    wait_until(lambda: decoders_at_work() == 0 and not list(uploads.glob("unroll-*")))
+    wait_until(lambda: not decoders() and not list(uploads.glob("unroll-*")))
