@@ -50,7 +50,7 @@ def test_every_file_ends_in_a_clip_or_a_sentence(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("case", corpus.lists_of_other_files(), ids=lambda case: case[0])
+@pytest.mark.parametrize("case", list(corpus.lists_of_other_files()), ids=lambda case: case[0])
 def test_no_other_file_is_ever_opened(case, tmp_path):
     assert isinstance(outcome(tmp_path / case[0], case[1]), str)
 
