@@ -3,6 +3,7 @@
     python -m training.caption photo --cache cache          (looks at regions of a photo)
     python -m training.caption plain --cache cache          (is told once what is in the photo)
     python -m training.caption clip  --cache cache          (looks at frames of a clip; starts from the photo captioner)
+    python -m training.reinforce photo --cache cache        (goes on from there, by what it says itself)
     python -m training.score caption photo plain clip
 
 Photos and their captions are Flickr8k's (Karpathy split), clips MSR-VTT's. The official validation photos and videos
