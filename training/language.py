@@ -11,7 +11,7 @@ to the power of 0.75.
 ``countries`` learns text made here: "i grew up in france", some sentences about nothing, "i speak fluent french"; its
 card holds how often the language was right on new text of the same kind, for each number of sentences between.
 
-Each takes under three minutes on two cores.
+On two cores letters take 158 s, words 193 s, and each cell of countries 83 s or less.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 from training.data import load_items
 
 SIZES = {"letters": (256, 48), "words": (256, 128), "countries": (128, 64)}  # hidden, embedded
-STEPS = {"letters": 2200, "words": 1600, "countries": 1500}
+STEPS = {"letters": 2200, "words": 1700, "countries": 1500}
 BATCH = {"letters": 256, "words": 96, "countries": 64}
 RATE = {"letters": 4e-3, "words": 4e-3, "countries": 3e-3}
 DROPOUT = {"letters": 0.0, "words": 0.0, "countries": 0.1}  # spelling is to be known by heart
@@ -119,9 +119,7 @@ class Words:
         self.chance = weight / weight.sum()
 
     def draw(self, count: int, rng: np.random.Generator, share: float = 1.0) -> list[list[int]]:
-        """Half of them begin somewhere in the middle: people's sentences do not begin as captions do."""
-        texts = [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.chance)]
-        return [text[rng.integers(len(text)) if rng.random() < 0.5 else 0 :] for text in texts]
+        return [self.texts[k] for k in rng.choice(len(self.texts), count, p=self.chance)]
 
     weight = staticmethod(torch.ones_like)
 
