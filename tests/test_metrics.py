@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from training.metrics import caption_metrics
+from training.score import Reading, report
 
 REFERENCES = [
     ["A dog runs through the snow.", "Two dogs are running in snow"],
@@ -20,3 +24,12 @@ def test_a_human_caption_scores_high_and_anothers_low():
     assert right["ROUGE-L"] > 0.9
     assert right["CIDEr"] > 10 * max(wrong["CIDEr"], 0.01)
     assert wrong["BLEU-4"] < 0.1
+
+
+def test_a_report_is_plain_data_and_names_the_mistakes():
+    said = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
+    labels = ["running", "cooking", "talking", "dancing", "singing", "eating"]
+    readings = [Reading("clips", 0, said), Reading("clips", 1, said), Reading("clips", 1, said)]
+    found = json.loads(json.dumps(report(readings, 0.5, labels)))
+    assert found["confusions"] == [["cooking", "running", 2]]
+    assert found["all"]["top1"] == 0.333

@@ -53,18 +53,18 @@ class Reading:
 def report(readings: list[Reading], threshold: float, labels: list[str]) -> dict[str, Any]:
     """The figures of a cell's card."""
     last = torch.from_numpy(np.stack([r.probabilities[-1] for r in readings]))
-    labels = torch.tensor([r.label for r in readings])
-    best, right = last.max(1).values, last.argmax(1) == labels
+    truth = torch.tensor([r.label for r in readings])
+    best, right = last.max(1).values, last.argmax(1) == truth
     sure = best >= threshold
     by_source: dict[str, list[int]] = defaultdict(list)
     for k, reading in enumerate(readings):
         by_source[reading.source].append(k)
     clips = [r for r in readings if len(r.probabilities) >= 4]
     return {
-        "by_source": {name: accuracy(last[rows], labels[rows]) for name, rows in sorted(by_source.items())},
-        "all": accuracy(last, labels),
+        "by_source": {name: accuracy(last[rows], truth[rows]) for name, rows in sorted(by_source.items())},
+        "all": accuracy(last, truth),
         "expected_calibration_error": _round(
-            multiclass_calibration_error(last, labels, last.shape[1], n_bins=BINS, norm="l1")
+            multiclass_calibration_error(last, truth, last.shape[1], n_bins=BINS, norm="l1")
         ),
         "accuracy_after_share_of_frames": {
             f"{share:.0%}": _round(np.mean([_after(r, share).argmax() == r.label for r in clips])) for share in SHARES
