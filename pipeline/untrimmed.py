@@ -16,7 +16,7 @@ from pipeline.action import ActionModel
 from pipeline.encoder import FrameFeatures
 
 LONG = 20.0  # seconds from which on a clip is worth a second, closer look
-STEPS = 96  # of that closer look: one every 0.2 to 0.4 s in a minute's clip, every 4 to 7 s in ten minutes'
+STEPS = 96  # of that closer look: one every 0.8 s in a minute's clip, every 6.4 s in ten minutes'
 WINDOW = 8  # frames that a moment is read from
 CUT = 0.62  # cosine of two neighbouring frames' features under which they are of two scenes (benchmarks/cuts.py)
 

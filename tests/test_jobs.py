@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 
@@ -21,20 +22,22 @@ def folder(tmp_path, monkeypatch):
     sweep.cache_clear()
 
 
+def end(ending: BaseException | None) -> None:
+    if ending is not None:
+        raise ending
+
+
+def ended(ending: BaseException | None) -> AbstractContextManager:
+    """Expects the way that a job ends: by itself, or by what is raised."""
+    return nullcontext() if ending is None else pytest.raises(type(ending))
+
+
 @pytest.mark.parametrize("ending", [None, MediaError("x"), KeyboardInterrupt(), SystemExit()])
 def test_no_file_is_left_whatever_ends_the_job(folder, ending):
-    def work() -> None:
-        with private_file(b"abc") as path:
-            assert path.read_bytes() == b"abc"
-            assert path.parent.stat().st_mode & 0o077 == 0
-            if ending is not None:
-                raise ending
-
-    if ending is None:
-        work()
-    else:
-        with pytest.raises(type(ending)):
-            work()
+    with ended(ending), private_file(b"abc") as path:
+        assert path.read_bytes() == b"abc"
+        assert path.parent.stat().st_mode & 0o077 == 0
+        end(ending)
     assert not list(folder.iterdir())
 
 
@@ -63,18 +66,10 @@ def test_a_job_is_one_line_without_a_visitors_words(ending, outcome, monkeypatch
     lines: list[str] = []
     monkeypatch.setattr(log, "info", lines.append)
 
-    def work() -> None:
-        with job(3) as noted:
-            noted.stage("decode")
-            noted.stage("encode")
-            if ending is not None:
-                raise ending
-
-    if ending is None:
-        work()
-    else:
-        with pytest.raises(type(ending)):
-            work()
+    with ended(ending), job(3) as noted:
+        noted.stage("decode")
+        noted.stage("encode")
+        end(ending)
     (line,) = lines
     told = json.loads(line)
     assert told["outcome"] == outcome
