@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.encoder import BATCH, WIDE, Encoder, Engine, openvino_engine, torch_engine, tuned_lite0
+from pipeline.canvas import WIDE
+from pipeline.encoder import BATCH, Engine, openvino_engine, torch_engine, tuned_lite0
 from pipeline.media import read_clip
 from pipeline.samples import sample_path
 
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     frames = read_clip(sample_path("bikes")).frames[:BATCH]
-    images = np.stack([Encoder.preprocess(frame.image) for frame in frames])
+    images = np.stack([frame.image for frame in frames])
     runs, rates, prepared = {}, {name: [] for name in ENGINES}, {}
     for name, build in ENGINES.items():
         started = time.perf_counter()

@@ -11,7 +11,6 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from pipeline.action import ActionModel, ActionStep, Verdict
@@ -22,18 +21,8 @@ from pipeline.untrimmed import cuts, in_step
 LINES = 6  # labels that get a colour and a line
 NEW_LINES = 3  # that another order may put in place of lines it does not need; the others keep their colours
 TOP = 5  # labels that get a bar
-SHOWN_HEIGHT = 360  # pixels, of the JPEGs that are kept to look at
 
 Data = dict[str, Any]
-
-
-def jpeg(image: np.ndarray) -> bytes:
-    """A frame (H, W, 3) uint8 as a small JPEG to look at."""
-    height, width = image.shape[:2]
-    if height > SHOWN_HEIGHT:
-        size = (max(1, width * SHOWN_HEIGHT // height), SHOWN_HEIGHT)
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
 
 
 def data_uri(jpeg: bytes) -> str:

@@ -1,11 +1,15 @@
-"""What a file holds once it has been read: frames with their times, or a sentence why not."""
+"""What a file holds: frames as they are decoded, and the whole clip in the end, or a sentence why there is none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
+
+Kind = Literal["video", "photo", "folder"]
 
 
 class MediaError(Exception):
@@ -13,27 +17,98 @@ class MediaError(Exception):
 
 
 @dataclass(frozen=True)
+class Opened:
+    """What is known of a file before its first picture is decoded."""
+
+    kind: Kind
+    width: int  # of the file's pictures, upright, in pixels
+    height: int
+    mime: str | None = None  # of a video that today's browsers play as it is, else None
+    claimed: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
+
+
+@dataclass(frozen=True)
 class Frame:
     """One kept picture of a clip.
 
     ``index`` counts kept frames from 0, ``time`` is in seconds from the clip's first picture, ``image`` is
-    (H, W, 3) uint8 RGB, and ``later`` is the picture MOTION_GAP seconds on, of the same shape, or None where
-    there is none (photos, folders, the end of a clip).
+    (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py), ``later`` is the picture MOTION_GAP seconds on,
+    of the same shape, or None where there is none (photos, folders, the end of a clip), and ``jpeg`` is the picture in
+    its own proportions, to look at.
     """
 
     index: int
     time: float
     image: np.ndarray
     later: np.ndarray | None = None
+    jpeg: bytes = b""
+
+
+def unpacked(jpeg: bytes) -> np.ndarray:
+    """What a JPEG of our own making shows, (H, W, 3) uint8 RGB."""
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
+
+    duration: float
+    times: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What was read of one file: at least one frame. ``duration`` is the last picture's time in seconds."""
+    """What was read of one file: at least one frame, in order."""
 
-    kind: Literal["video", "photo", "folder"]
+    kind: Kind
     frames: tuple[Frame, ...]
-    duration: float
-    width: int  # of the file's pictures, upright, in pixels
+    duration: float  # seconds
+    width: int
     height: int
-    mime: str | None = None  # of a video that today's browsers play as it is, else None
+    mime: str | None = None
+
+
+class ClipStream:
+    """A clip that is still being decoded. Iterating gives its frames in order, as soon as they are known to be wanted;
+    ``clip()`` waits for the end.
+
+    A file may turn out longer or shorter than it claimed. Then the clip has fewer frames than were given, or also some
+    that come last, out of order; ``clip()`` is right in any case. Whatever the decoder raises is raised by both.
+    """
+
+    def __init__(self, messages: Generator[Opened | Frame | Ended, None, None]) -> None:
+        self._messages = messages
+        self._opened: Opened | None = None
+        self._frames: dict[float, Frame] = {}
+        self._clip: Clip | None = None
+
+    @property
+    def opened(self) -> Opened:
+        """Waits until the file was recognised."""
+        if self._opened is None:
+            self._opened = next(self._messages)
+        return self._opened
+
+    def __iter__(self) -> Iterator[Frame]:
+        opened = self.opened
+        for message in self._messages:
+            if isinstance(message, Ended):
+                frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
+                size = opened.width, opened.height
+                self._clip = Clip(opened.kind, frames, message.duration, *size, opened.mime)
+            else:
+                self._frames[message.time] = message
+                yield message
+
+    def clip(self) -> Clip:
+        for _ in self:
+            pass
+        return self._clip
+
+    def __enter__(self) -> ClipStream:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        """End the decoding, if it has not ended."""
+        self._messages.close()

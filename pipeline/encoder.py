@@ -3,11 +3,8 @@
 ``load_encoder()`` gives the CNN that the heads in weights/ were trained on. The registry also holds the untouched
 ImageNet network it was tuned from, and torchvision's, whose weights torchvision downloads when they are asked for.
 
-Every picture is fitted to one of two canvases, 288 x 224 pixels or, if it is taller than wide, 224 x 288: near enough
-to what cameras make that little is distorted, and whole, so that nothing at the edges is lost.
-
-Shapes: T pictures, H x W pixels of the canvas, D feature size, R = 63 image regions (row by row from the top left),
-C = 1000 classes.
+Shapes: T pictures, H x W pixels of a canvas (pipeline/canvas.py), D feature size, R = 63 image regions (row by row from
+the top left), C = 1000 classes.
 """
 
 from __future__ import annotations
@@ -15,23 +12,22 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.canvas import WIDE, canvas, fitted
 from pipeline.checkpoint import WEIGHTS, load_checkpoint
+from pipeline.clip import ClipStream, Frame
 from pipeline.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
-from pipeline.media import Frame
 from pipeline.motion import difference_image
 
-WIDE, TALL = (224, 288), (288, 224)  # the canvases, height x width
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
 BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers later
 DEFAULT_BACKBONE = "lite0-tuned"
@@ -50,16 +46,17 @@ class FrameFeatures:
     motion: np.ndarray | None = None  # (D,) float32
 
 
+def in_order(features: Iterable[FrameFeatures], stream: ClipStream) -> tuple[FrameFeatures, ...]:
+    """Takes the features of a clip's frames as they come; -> those that make the clip in the end (see ClipStream)."""
+    found = {frame.time: frame for frame in features}
+    return tuple(replace(found[frame.time], index=frame.index) for frame in stream.clip().frames)
+
+
 class Encoding(NamedTuple):
     """``features`` (T, D) and ``maps`` (T, R, D), both float32; the first is the mean of the second over R."""
 
     features: np.ndarray
     maps: np.ndarray
-
-
-def canvas(image: np.ndarray) -> tuple[int, int]:
-    """Height and width of the canvas that a picture is fitted to."""
-    return TALL if image.shape[0] > image.shape[1] else WIDE
 
 
 def grid(image: np.ndarray) -> tuple[int, int]:
@@ -80,20 +77,11 @@ class Encoder:
         self._run = ENGINES[engine](self.backbone)
         self._lock = threading.Lock()  # one run at a time: a second would only halve the first one's cores
 
-    @staticmethod
-    def preprocess(image: np.ndarray) -> np.ndarray:
-        """A picture of any size, uint8 -> the same on its canvas, (H, W, 3) uint8."""
-        height, width = canvas(image)
-        if image.shape[:2] == (height, width):
-            return image
-        shrinks = image.shape[0] >= height and image.shape[1] >= width
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-
     def encode(self, images: Sequence[np.ndarray]) -> Encoding:
         """T pictures, uint8 RGB of any sizes, T >= 1."""
         if not len(images):
             raise ValueError("encode() needs at least one picture.")
-        return self._encode_canvases([self.preprocess(image) for image in images])
+        return self._encode_canvases([fitted(image) for image in images])
 
     def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
         """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full."""
@@ -108,8 +96,8 @@ class Encoder:
 
     def _pictures(self, frame: Frame) -> list[np.ndarray]:
         """The one or two pictures that are encoded of a frame."""
-        now = self.preprocess(frame.image)
-        return [now] if frame.later is None else [now, difference_image(now, self.preprocess(frame.later))]
+        now = fitted(frame.image)
+        return [now] if frame.later is None else [now, difference_image(now, fitted(frame.later))]
 
     def _encode_waiting(self, waiting: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
         rows = iter(self._encode_canvases([p for _, pictures in waiting for p in pictures]).features)

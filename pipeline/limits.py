@@ -28,3 +28,6 @@ LONGEST_LINE = _limit("LONGEST_LINE", 20)  # visitors that may wait behind them
 DECODER_SECONDS = _limit("DECODER_SECONDS", 120)  # by the clock, for one file
 DECODER_CPU_SECONDS = _limit("DECODER_CPU_SECONDS", 240)  # of all its threads together
 DECODER_MEGABYTES = _limit("DECODER_MEGABYTES", 1536)  # of memory of its own
+
+COPY_SECONDS = _limit("COPY_SECONDS", 600)  # of a video that browsers cannot play: so much of it can be watched
+COPY_MEGABYTES = _limit("COPY_MEGABYTES", 40)  # of that copy

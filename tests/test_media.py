@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.footage import KEPT_SIDE, MOTION_GAP, STRIDE, decode
+from pipeline.canvas import WIDE
+from pipeline.clip import ClipStream, unpacked
+from pipeline.footage import decode
 from pipeline.media import MAX_STEPS, MediaError, read_clip
+from pipeline.photos import KEPT_SIDE
+from pipeline.videos import MOTION_GAP, STRIDE
 from tests.conftest import ISCC
 
 
@@ -53,9 +57,12 @@ def test_colours_are_rgb(make_clip):
 
 def test_kept_images_are_bounded(make_clip, tmp_path):
     frame = read_clip(make_clip([grey(90, 1080, 1920)] * 2)).frames[0]
-    assert min(frame.image.shape[:2]) == KEPT_SIDE
+    assert frame.image.shape == (*WIDE, 3)
+    assert unpacked(frame.jpeg).shape == (KEPT_SIDE, KEPT_SIDE * 16 / 9, 3)
     Image.fromarray(grey(90, 20, 20000)).save(tmp_path / "panorama.png")
-    assert max(read_clip(tmp_path / "panorama.png").frames[0].image.shape) <= 4 * KEPT_SIDE
+    (frame,) = read_clip(tmp_path / "panorama.png").frames
+    assert frame.image.shape == (*WIDE, 3)
+    assert max(unpacked(frame.jpeg).shape) <= 4 * KEPT_SIDE
 
 
 def test_rotation_in_the_metadata_is_honoured(concert, tmp_path):
@@ -70,8 +77,8 @@ def test_rotation_in_the_metadata_is_honoured(concert, tmp_path):
     (tmp_path / "phone.mp4").write_bytes(data)
     lying, standing = read_clip(concert), read_clip(tmp_path / "phone.mp4")
     assert (standing.width, standing.height) == (lying.height, lying.width)
-    turned = np.rot90(lying.frames[3].image, -1)
-    assert np.abs(standing.frames[3].image.astype(int) - turned).mean() < 2
+    turned = np.rot90(unpacked(lying.frames[3].jpeg), -1)
+    assert np.abs(unpacked(standing.frames[3].jpeg).astype(int) - turned).mean() < 2
 
 
 def test_a_photo_is_a_clip_of_one_upright_frame(tmp_path):
@@ -86,8 +93,8 @@ def test_a_photo_is_a_clip_of_one_upright_frame(tmp_path):
     (frame,) = clip.frames
     assert frame.time == 0
     assert frame.later is None
-    assert frame.image[:30].mean() > 200
-    assert frame.image[-30:].mean() < 60
+    assert frame.image[:90].mean() > 200
+    assert frame.image[-90:].mean() < 60
 
 
 def test_a_folder_is_a_clip_in_name_order(tmp_path):
@@ -120,22 +127,46 @@ def test_a_cut_off_clip_gives_what_is_left(tmp_path):
     assert read_clip(part).duration < read_clip(whole).duration / 2
 
 
-def test_reported_frame_counts_are_not_needed(concert, monkeypatch):
-    honest = decode(concert, MAX_STEPS, "clip")
+@pytest.fixture
+def claim(monkeypatch):
+    """claim(count) makes every video say that it has so many pictures."""
     open_capture = cv2.VideoCapture
 
-    class Lying:  # around a capture, not derived from it: cv2's types do not survive being subclassed
-        def __init__(self, *arguments):
-            self.capture = open_capture(*arguments)
+    def lie(count: float) -> None:
+        class Lying:  # around a capture, not derived from it: cv2's types do not survive being subclassed
+            def __init__(self, *arguments):
+                self.capture = open_capture(*arguments)
 
-        def __getattr__(self, name):
-            return getattr(self.capture, name)
+            def __getattr__(self, name):
+                return getattr(self.capture, name)
 
-        def get(self, prop):
-            return -2.56e15 if prop == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(prop)
+            def get(self, prop):
+                return count if prop == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(prop)
 
-    monkeypatch.setattr(cv2, "VideoCapture", Lying)
-    assert [f.time for f in decode(concert, MAX_STEPS, "clip").frames] == [f.time for f in honest.frames]
+        monkeypatch.setattr(cv2, "VideoCapture", Lying)
+
+    return lie
+
+
+@pytest.mark.parametrize("count", [-2.56e15, 0, 1, 37, 150, 331, 3000, 80_000])
+def test_what_a_video_claims_of_its_length_changes_nothing(make_clip, claim, count):
+    path = make_clip([grey(20 + n // 2) for n in range(330)], rate=10)
+    honest = ClipStream(decode(path, MAX_STEPS, "clip")).clip()
+    claim(count)
+    clip = ClipStream(decode(path, MAX_STEPS, "clip")).clip()
+    assert [(f.index, f.time) for f in clip.frames] == [(f.index, f.time) for f in honest.frames]
+    assert clip.duration == honest.duration
+    for one, other in zip(clip.frames, honest.frames, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.later, other.later)
+
+
+def test_frames_are_given_while_the_clip_is_decoded_each_once_and_in_order(concert, make_clip):
+    for path in (concert, make_clip([grey(n) for n in range(200)], rate=10)):
+        stream = ClipStream(decode(path, MAX_STEPS, "clip"))
+        given = list(stream)
+        assert [frame.time for frame in given] == [frame.time for frame in stream.clip().frames]
+        assert len(given) > 12
 
 
 def y4m(width: int, height: int) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline import sandbox
+from pipeline.clip import ClipStream
 from pipeline.footage import decode
 from pipeline.media import MAX_STEPS, MediaError, read_clip
 from pipeline.sandbox import Nursery, decoded
@@ -39,12 +40,13 @@ def is_empty_nursery() -> bool:
 
 def test_the_child_hands_over_what_it_decoded(concert, cat):
     for path in (concert, cat):
-        here, there = decode(path, MAX_STEPS, "x"), read_clip(path)
+        here, there = ClipStream(decode(path, MAX_STEPS, "x")).clip(), read_clip(path)
         assert (here.kind, here.duration, here.mime) == (there.kind, there.duration, there.mime)
         for one, other in zip(here.frames, there.frames, strict=True):
             assert one.time == other.time
             np.testing.assert_array_equal(one.image, other.image)
-            assert (one.later is None) == (other.later is None)
+            np.testing.assert_array_equal(one.later, other.later)
+            assert one.jpeg == other.jpeg
 
 
 def test_nothing_is_left_when_a_clip_was_read(concert):
@@ -74,7 +76,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
     monkeypatch.setattr(sandbox, "DECODER_SECONDS", 0.5)
     os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
     with pytest.raises(MediaError, match="takes longer"):
-        decoded(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4")
+        decoded(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
     assert is_empty_nursery()
     monkeypatch.setattr(sandbox, "DECODER_SECONDS", 60)
     assert read_clip(cat).kind == "photo"

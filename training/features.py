@@ -28,8 +28,9 @@ import cv2
 import numpy as np
 from torch import Tensor, nn
 
+from pipeline.canvas import TALL, WIDE, canvas, fitted
 from pipeline.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
-from pipeline.encoder import TALL, WIDE, Encoder, canvas, openvino_engine
+from pipeline.encoder import openvino_engine
 from pipeline.media import read_clip
 from pipeline.motion import difference_image
 from training.data import Item, load_items
@@ -71,14 +72,13 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
     """(step, kind, (H, W, 3) uint8) for everything that is cached of one item."""
     if item.is_video:
         for frame in read_clip(item.paths[0]).frames:
-            now = Encoder.preprocess(frame.image)
-            yield frame.index, FRAME, now
+            yield frame.index, FRAME, frame.image
             if frame.later is not None:
-                yield frame.index, MOTION, difference_image(now, Encoder.preprocess(frame.later))
+                yield frame.index, MOTION, difference_image(frame.image, frame.later)
         return
     for step, path in enumerate(item.paths):
-        image = read_clip(path).frames[0].image
-        yield step, FRAME, Encoder.preprocess(image)
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        yield step, FRAME, fitted(image)
         if item.label is not None:
             now, later = random_crop(image, rng)
             yield step, CROP, now

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from pipeline.inputs import PHOTOS, VIDEOS
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media import MAX_STEPS, MediaError
 from pipeline.recurrent import CELLS
 from pipeline.samples import SAMPLES, sample_path
 from views.loaded import CELL_NAMES, Chosen, EncodedClip, encoded_clip, recent_clips
 from views.turns import LineIsFullError
-
-SUFFIXES = "mp4 mov m4v webm mkv avi wmv flv mpg mpeg 3gp gif jpg jpeg png webp bmp tif tiff avif".split()
 
 
 def controls() -> tuple[Chosen, str]:
@@ -25,7 +25,7 @@ def controls() -> tuple[Chosen, str]:
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
         "Your video or photo",
-        type=SUFFIXES,
+        type=sorted(PHOTOS | VIDEOS),
         help=f"Up to {MAX_MEGABYTES} MB. It is read once and not kept.",
         key="upload",
         max_upload_size=MAX_MEGABYTES,
@@ -62,8 +62,8 @@ def into_address(key: str, value: str | None) -> None:
         st.query_params[key] = value
 
 
-def read(chosen: Chosen, max_steps: int = MAX_STEPS) -> EncodedClip | None:
-    """The chosen clip, encoded; the stages, or what is wrong with the file, are shown where the answer will stand."""
+def read(chosen: Chosen, cell: str, max_steps: int = MAX_STEPS) -> EncodedClip | None:
+    """The chosen clip, encoded. Meanwhile the answer so far is shown where the answer will stand, or what is wrong."""
     key = chosen.key(max_steps)
     if (known := recent_clips().get(key)) is not None:
         return known
@@ -75,7 +75,14 @@ def read(chosen: Chosen, max_steps: int = MAX_STEPS) -> EncodedClip | None:
         with slot.container():
             bar = st.progress(0.0, "Opening the file")
             st.button("Stop", icon=":material/stop_circle:", key=f"stop-{max_steps}", on_click=stop, args=(key,))
-            clip = encoded_clip(chosen, bar.progress, max_steps)
+            answer = st.empty()
+
+            def show(share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
+                bar.progress(share, text)
+                if top:
+                    answer.html(so_far(top))
+
+            clip = encoded_clip(chosen, cell, show, max_steps)
         slot.empty()
         return clip
     except LineIsFullError:
@@ -87,6 +94,13 @@ def read(chosen: Chosen, max_steps: int = MAX_STEPS) -> EncodedClip | None:
                 "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
             )
     return None
+
+
+def so_far(top: Sequence[tuple[str, float]]) -> str:
+    """The likeliest labels while a clip is still being read, the first of them large."""
+    row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
+    rows = "".join(row.format(html.escape(label), p, p) for label, p in top)
+    return f"<div class='so-far'><p>{html.escape(top[0][0])} …</p><ul>{rows}</ul></div>"
 
 
 def stop(key: str | None) -> None:

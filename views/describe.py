@@ -48,7 +48,7 @@ def page() -> None:
     with right:
         place = st.container(key="telling")
     with place:
-        clip = read(chosen)
+        clip = read(chosen, cell)
     if clip is None:
         return
     kind, frame, manner = settings(clip, cell)

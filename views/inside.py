@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from pipeline.action import ActionModel
-from pipeline.encoder import Encoder
+from pipeline.canvas import fitted
 from pipeline.inside import (
     PLANES,
     Arithmetic,
@@ -35,7 +35,7 @@ def page() -> None:
         "remember. Here is everything it computes on your clip."
     )
     chosen, cell = controls()
-    clip = read(chosen)
+    clip = read(chosen, cell)
     if clip is None:
         return
     model = action_model(cell)
@@ -103,4 +103,4 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
 def layer_planes(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
     """The feature maps of one frame of the clip with this digest."""
-    return feature_maps(encoder().backbone, Encoder.preprocess(_clip.picture(index)))
+    return feature_maps(encoder().backbone, fitted(_clip.picture(index)))

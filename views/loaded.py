@@ -8,34 +8,36 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, NamedTuple
 
-import cv2
 import numpy as np
 import streamlit as st
 
-from pipeline.account import data_uri, jpeg
+from pipeline.account import data_uri
 from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.caption import Caption, CaptionModel, load_caption
+from pipeline.clip import ClipStream, unpacked
 from pipeline.digits import DigitReader, load_digits
-from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
+from pipeline.encoder import Encoder, FrameFeatures, grid, in_order, load_encoder
 from pipeline.inside import memory
 from pipeline.language import LanguageModel, load_language
 from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
-from pipeline.media import MAX_STEPS, read_clip
-from views.joblog import job
+from pipeline.media import MAX_STEPS, open_clip
+from views.joblog import Job, job
 from views.turns import Turns
 from views.uploads import private_file
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 BEAM = 3  # sentences kept while a clip is described after each of its frames
 CLIPS_KEPT = 64  # about 64 MB
+TOP = 3  # labels shown while a clip is still being read
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
 
-Progress = Callable[[float, str], None]  # share done in 0..1, what is happening now
+# Told while a clip is read: the share done in 0..1, what is happening, and the likeliest labels so far, if any.
+Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
 
 
 @st.cache_resource(show_spinner=False)
@@ -86,7 +88,7 @@ class EncodedClip:
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
-        return cv2.imdecode(np.frombuffer(self.pictures[index], np.uint8), cv2.IMREAD_COLOR_RGB)
+        return unpacked(self.pictures[index])
 
     def read_with(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
@@ -153,14 +155,15 @@ class Chosen(NamedTuple):
         return self.digest if max_steps == MAX_STEPS else f"{self.digest}-{max_steps}"
 
 
-def encoded_clip(chosen: Chosen, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
-    """The file's clip, read when it is its turn, unless somebody before it in line had the same.
+def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
+    """The file's clip, read when it is its turn, unless somebody before it in line had the same. ``cell`` is the
+    recogniser's that says meanwhile what it thinks so far.
 
     Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
     """
     key = chosen.key(max_steps)
-    with turns().turn(lambda before: progress(0.0, waiting(before))):
-        clip = recent_clips().get(key) or _encode(key, chosen, progress, max_steps)
+    with turns().turn(lambda before: progress(0.0, waiting(before), ())):
+        clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
     recent_clips().put(clip)
     return clip
 
@@ -169,25 +172,59 @@ def waiting(before: int) -> str:
     return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
 
 
-def _encode(key: str, chosen: Chosen, progress: Progress, max_steps: int) -> EncodedClip:
-    with job(len(chosen.data)) as noted:
-        noted.stage("decode")
-        progress(0.0, "Opening the file")
-        with private_file(chosen.data) as path:
-            clip = read_clip(path, max_steps, chosen.name, lambda: progress(0.0, "Taking frames out of it"))
-        noted.notes |= {"kind": clip.kind, "pixels": clip.width * clip.height, "frames": len(clip.frames)}
-        noted.stage("encode")
-        progress(0.05, "Waking the network")
-        features, regions = [], None
-        if clip.kind == "photo":
-            seen = encoder().encode([clip.frames[0].image])
-            features, regions = [FrameFeatures(0, 0.0, seen.features[0])], seen.maps[0]
-        else:
-            for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
-                features.append(frame)
-                progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
-        pictures = tuple(jpeg(frame.image) for frame in clip.frames)
-    return EncodedClip(key, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
+def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
+    with job(len(chosen.data)) as noted, private_file(chosen.data) as path:
+        noted.stage("first")
+        shown = Shown(progress)
+        with open_clip(path, max_steps, chosen.name, shown.again) as stream:
+            opened = stream.opened
+            noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
+            regions = None
+            if opened.kind == "photo":
+                (frame,) = stream
+                seen = encoder().encode([frame.image])
+                features, regions = (FrameFeatures(0, 0.0, seen.features[0]),), seen.maps[0]
+            else:
+                features = in_order(_watched(stream, cell, shown, noted), stream)
+            clip = stream.clip()
+        noted.notes["frames"] = len(features)
+        pictures = tuple(frame.jpeg for frame in clip.frames)
+    return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
+
+
+class Shown:
+    """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._last = progress, (0.0, "Opening the file", ())
+        self.again()
+
+    def again(self) -> None:
+        self._progress(*self._last)
+
+    def now(self, share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
+        self._last = (share, text, top)
+        self.again()
+
+
+def _watched(stream: ClipStream, cell: str, shown: Shown, noted: Job) -> Iterator[FrameFeatures]:
+    """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
+    model, claimed = action_model(cell), stream.opened.claimed
+    seen: list[FrameFeatures] = []
+
+    def passing() -> Iterator[FrameFeatures]:
+        for frame in encoder().encode_frames(stream):
+            seen.append(frame)
+            yield frame
+
+    for step in model.read(passing()):
+        if len(seen) == 1:
+            noted.stage("rest")
+        share = min(1.0, step.time / claimed) if claimed else 0.0
+        order = step.probabilities.argsort()[::-1][:TOP]
+        top = [(model.labels[k], float(step.probabilities[k])) for k in order]
+        shown.now(share, f"{step.time:.1f} s of the clip read", top)
+        yield seen[-1]
 
 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pipeline import untrimmed, whatif
 from pipeline.action import ActionStep, Verdict
-from views import reading
+from views import playable, reading
 from views.choosing import controls, read
 from views.loaded import EncodedClip, action_model
 
@@ -24,14 +24,17 @@ def page() -> None:
     with answer:
         place = st.container(key="answer")
     with place:
-        clip = read(chosen)
+        clip = read(chosen, cell)
     if clip is None:
         return
     model, steps = action_model(cell), clip.read_with(cell)
     verdict = model.verdict(steps)
     with player, st.container(key="player"):
-        if clip.mime:
-            st.video(chosen.data, format=clip.mime, muted=True)
+        screen = st.empty()
+    copy = playable.known_copy(chosen)
+    with screen.container():
+        if clip.mime or copy:
+            st.video(copy or chosen.data, format=clip.mime or playable.MIME, muted=True)
         else:
             reading.stage(clip)
     with place:
@@ -44,11 +47,13 @@ def page() -> None:
     reading.letters(clip, model, steps)
     if clip.duration >= untrimmed.LONG:
         st.subheader("Piece by piece", anchor=False)
-        closer = read(chosen, untrimmed.STEPS)
+        closer = read(chosen, cell, untrimmed.STEPS)
         if closer is not None:
             reading.pieces(clip, closer, model, steps)
     if len(steps) > 1:
         what_if(clip, cell)
+    if clip.kind == "video" and not clip.mime:
+        playable.offer(chosen, screen)
 
 
 @st.fragment

@@ -1,13 +1,14 @@
-"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--json]"""
+"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--each] [--json] [--out FILE.jsonl]"""
 
 from __future__ import annotations
 
 import argparse
 
 from pipeline.action import ActionModel, ActionStep, Verdict, load_action
-from pipeline.commands.printing import print_json, print_table, read_each
-from pipeline.encoder import Encoder, load_encoder
-from pipeline.media import Clip
+from pipeline.commands.printing import print_results
+from pipeline.commands.reading import add_inputs, opened, read_each, wanted
+from pipeline.encoder import Encoder, in_order, load_encoder
+from pipeline.media import ClipStream
 from pipeline.recurrent import CELLS
 
 TOP = 5
@@ -17,23 +18,22 @@ Found = tuple[list[ActionStep], Verdict, list[str]]  # the steps, the verdict, t
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("action", help="say what somebody does in each clip")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a video, a photo, or a folder of images")
+    add_inputs(parser, "a video, a photo, a folder of images, or a folder of all of these")
     parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, with every step")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    paths = wanted(args)
+    streams = opened(paths)  # they are decoded while the networks are loaded
     encoder, model = load_encoder(), load_action(args.cell)
-    results = read_each(args.paths, lambda clip: read(clip, encoder, model))
-    if args.json:
-        return print_json(results, as_json)
+    results = read_each(streams, lambda stream: read(stream, encoder, model))
     columns = {"action": False, "probability": True, "runners-up": False, "decided": True}
-    return print_table(results, len(args.paths), columns, as_row)
+    return print_results(results, len(paths), args, as_json, columns, as_row)
 
 
-def read(clip: Clip, encoder: Encoder, model: ActionModel) -> Found:
-    steps = list(model.read(encoder.encode_frames(clip.frames)))
+def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
+    steps = list(model.read(in_order(encoder.encode_frames(stream), stream)))
     return steps, model.verdict(steps), model.labels
 
 

@@ -1,4 +1,4 @@
-"""python -m pipeline caption PATH... [--cell lstm|gru|rnn] [--beam N] [--json]"""
+"""python -m pipeline caption PATH... [--cell lstm|gru|rnn] [--beam N] [--each] [--json] [--out FILE.jsonl]"""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 
 from pipeline.caption import Caption, CaptionModel, Scene, load_caption
-from pipeline.commands.printing import print_json, print_table, read_photos_together
+from pipeline.commands.printing import print_results
+from pipeline.commands.reading import add_inputs, opened, read_photos_together, wanted
 from pipeline.encoder import Encoder, load_encoder
 from pipeline.media import Clip
 from pipeline.recurrent import CELLS
@@ -20,12 +21,11 @@ Found = tuple[Caption, list[str]]  # the best caption, and the other sentences t
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("caption", help="describe each photo or clip in a sentence")
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a photo, a video, or a folder of images")
+    add_inputs(parser, "a photo, a video, a folder of images, or a folder of all of these")
     parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
     parser.add_argument(
         "--beam", type=width, default=BEAM, metavar="N", help="sentences kept while searching (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, with every word")
     parser.set_defaults(run=run)
 
 
@@ -36,14 +36,15 @@ def width(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    paths = wanted(args)
+    streams = opened(paths)  # they are decoded while the networks are loaded
     encoder = load_encoder()
     captioner = cache(partial(load_caption, cell=args.cell))  # a run of photos needs no clip captioner
     results = read_photos_together(
-        args.paths, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), args.beam)
+        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), args.beam)
     )
-    if args.json:
-        return print_json(results, as_json)
-    return print_table(results, len(args.paths), {"caption": False, "confidence": True, "or": False}, as_row)
+    columns = {"caption": False, "confidence": True, "or": False}
+    return print_results(results, len(paths), args, as_json, columns, as_row)
 
 
 def captioner_for(clip: Clip) -> str:

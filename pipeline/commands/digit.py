@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands.printing import print_json, print_table, read_each
+from pipeline.clip import unpacked
+from pipeline.commands.printing import print_results
+from pipeline.commands.reading import add_inputs, opened, read_each, wanted
 from pipeline.digits import Digit, DigitReader, load_digits
 from pipeline.media import Clip, MediaError
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("digit", help="read a handwritten digit with LeNet-5")
-    parser.add_argument("paths", nargs="+", metavar="IMAGE", help="a picture of one digit")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    add_inputs(parser, "a picture of one digit, or a folder of such")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    reader = load_digits()
-    results = read_each(args.paths, lambda clip: read(clip, reader))
-    if args.json:
-        return print_json(results, as_json)
-    return print_table(results, len(args.paths), {"digit": False, "probability": True}, as_row)
+    args.each = True  # a folder of digits is no clip
+    paths = wanted(args)
+    streams, reader = opened(paths), load_digits()
+    results = read_each(streams, lambda stream: read(stream.clip(), reader))
+    return print_results(results, len(paths), args, as_json, {"digit": False, "probability": True}, as_row)
 
 
 def read(clip: Clip, reader: DigitReader) -> Digit:
     try:
-        return reader.read(clip.frames[0].image)
+        return reader.read(unpacked(clip.frames[0].jpeg))
     except ValueError as error:
         raise MediaError(str(error)) from error
 

@@ -16,8 +16,8 @@ from pipeline import account
 from pipeline.action import load_action
 from pipeline.caption import load_caption
 from pipeline.commands.caption import BEAM, captioner_for, look
-from pipeline.encoder import load_encoder
-from pipeline.media import MediaError, read_clip
+from pipeline.encoder import in_order, load_encoder
+from pipeline.media import MediaError, open_clip
 from pipeline.recurrent import CELLS
 from pipeline.untrimmed import LONG, STEPS
 
@@ -52,11 +52,13 @@ def run(args: argparse.Namespace) -> int:
 
 def page(path: Path, cell: str) -> str:
     """The whole page as HTML."""
-    clip, encoder, model = read_clip(path), load_encoder(), load_action(cell)
-    features = list(encoder.encode_frames(clip.frames))
+    stream = open_clip(path)  # it is decoded while the networks are loaded
+    encoder, model = load_encoder(), load_action(cell)
+    features = in_order(encoder.encode_frames(stream), stream)
+    clip = stream.clip()
     steps = list(model.read(features))
     verdict = model.verdict(steps)
-    pictures = [account.data_uri(account.jpeg(frame.image)) for frame in clip.frames]
+    pictures = [account.data_uri(frame.jpeg) for frame in clip.frames]
     captioner = load_caption(captioner_for(clip), cell)
     captions = captioner.evolve(look([clip], encoder, captioner), BEAM)
     parts = {
@@ -70,7 +72,8 @@ def page(path: Path, cell: str) -> str:
             **account.timeline(model, features, steps, verdict, clip.duration),
         }
     if clip.kind == "video" and clip.duration >= LONG:
-        closer = list(encoder.encode_frames(read_clip(path, STEPS).frames))
+        stream = open_clip(path, STEPS)
+        closer = in_order(encoder.encode_frames(stream), stream)
         names = account.coloured_labels(model, steps)
         parts["pieces"] = account.pieces(model, closer, clip.duration, names)
     shared = account.on_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)

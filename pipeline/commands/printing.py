@@ -1,49 +1,53 @@
-"""From paths to results as they come: a JSON object a line for programs, a table for people, errors in a sentence."""
+"""Results as they come: a JSON object a line for programs, a table for people, errors in a sentence."""
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby, islice
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Callable
+from typing import Any, TextIO
 
-from pipeline.media import Clip, MediaError, read_clip
-
-Answer = TypeVar("Answer")
-Results = Iterable[tuple[str, Answer | MediaError]]  # each input with what was found, or why it cannot be read
+from pipeline.clip import MediaError
+from pipeline.commands.reading import Answer, Results
 
 
-def read_each(paths: Sequence[str], answer: Callable[[Clip], Answer]) -> Results[Answer]:
-    """What ``answer`` makes of each path's clip, one after the other; it may raise MediaError itself."""
-    for path in paths:
-        try:
-            yield path, answer(read_clip(Path(path)))
-        except MediaError as error:
-            yield path, error
+def print_results(
+    results: Results[Answer],
+    count: int,
+    args: argparse.Namespace,
+    as_json: Callable[[Answer], dict[str, Any]],
+    columns: dict[str, bool],
+    as_row: Callable[[Answer], tuple[str, ...]],
+) -> int:
+    """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
+    if args.out:
+        with args.out.open("a", encoding="utf-8") as file:
+            return print_json(tracked(results, count), as_json, file)
+    if args.json:
+        return print_json(results, as_json)
+    return print_table(results, count, columns, as_row)
 
 
-def read_photos_together(
-    paths: Sequence[str], count: int, answer: Callable[[Sequence[Clip]], Iterable[Answer]]
-) -> Results[Answer]:
-    """What ``answer`` makes of up to ``count`` photos in a row at once, or of one clip."""
-    opened = read_each(paths, lambda clip: clip)
-    for kind, alike in groupby(opened, lambda pair: getattr(pair[1], "kind", None)):
-        while batch := list(islice(alike, count if kind == "photo" else 1)):
-            names, clips = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, answer(clips), strict=True)
-
-
-def print_json(results: Results[Answer], as_json: Callable[[Answer], dict[str, object]]) -> int:
-    """-> the exit status."""
+def print_json(
+    results: Results[Answer], as_json: Callable[[Answer], dict[str, Any]], file: TextIO | None = None
+) -> int:
+    """To stdout, or to a file; -> the exit status."""
     status = 0
     for name, outcome in results:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
             line = {"input": name, **as_json(outcome)}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+        print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
     return status
+
+
+def tracked(results: Results[Answer], count: int) -> Results[Answer]:
+    """The same, with a progress bar on stderr if there are several."""
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(results, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
 
 
 def print_table(
@@ -51,7 +55,6 @@ def print_table(
 ) -> int:
     """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them."""
     from rich.console import Console
-    from rich.progress import track
     from rich.table import Table
     from rich.text import Text
 
@@ -60,7 +63,7 @@ def print_table(
     table.add_column("input", overflow="fold", ratio=2)
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
-    for name, outcome in track(results, "Reading", count, console=errors, transient=True, disable=count == 1):
+    for name, outcome in tracked(results, count):
         if isinstance(outcome, MediaError):
             errors.print(Text(str(outcome), "red"))
             status = 1

@@ -1,0 +1,92 @@
+"""Many inputs, one after the other: some are decoded while another one is encoded, and none is read twice."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TypeVar
+
+from pipeline.inputs import inputs
+from pipeline.media import Clip, ClipStream, MediaError, open_clip
+
+Answer = TypeVar("Answer")
+Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
+Results = Iterable[tuple[str, Answer | MediaError]]  # each input with what was found, or why it cannot be read
+
+AHEAD = 2  # inputs that are decoded while another one is encoded: as many as a small machine has cores
+
+
+def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
+    """The arguments of every command that reads many inputs."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help=what)
+    parser.add_argument("--each", action="store_true", help="every image in a folder is an input of its own")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.jsonl",
+        help="append the JSON lines to this file, and leave out the inputs that have one there already",
+    )
+
+
+def opened(paths: Iterable[str]) -> Opened:
+    """The inputs, AHEAD of which are being decoded from now on, before anybody asks for them."""
+    rest = iter(paths)
+    waiting = deque(map(_open, islice(rest, AHEAD)))
+
+    def given() -> Opened:
+        while waiting:
+            path, stream = waiting.popleft()
+            waiting.extend(map(_open, islice(rest, 1)))
+            yield path, stream
+
+    return given()
+
+
+def _open(path: str) -> tuple[str, ClipStream | MediaError]:
+    try:
+        return path, open_clip(path)
+    except MediaError as error:
+        return path, error
+
+
+def read_each(streams: Opened, answer: Callable[[ClipStream], Answer]) -> Results[Answer]:
+    """What ``answer`` makes of each input, one after the other; it may raise MediaError itself."""
+    for path, stream in streams:
+        try:
+            yield path, stream if isinstance(stream, MediaError) else answer(stream)
+        except MediaError as error:
+            yield path, error
+
+
+def read_photos_together(
+    streams: Opened, count: int, answer: Callable[[Sequence[Clip]], Iterable[Answer]]
+) -> Results[Answer]:
+    """What ``answer`` makes of up to ``count`` photos in a row at once, or of one clip."""
+    clips = read_each(streams, ClipStream.clip)
+    for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
+        while batch := list(islice(alike, count if kind == "photo" else 1)):
+            names, found = zip(*batch, strict=True)
+            yield from batch if kind is None else zip(names, answer(found), strict=True)
+
+
+def wanted(args: argparse.Namespace) -> list[str]:
+    """The inputs that the arguments mean, without those that --out has already."""
+    done = finished(args.out) if args.out else set()
+    return [path for path in inputs(args.paths, args.each) if path not in done]
+
+
+def finished(file: Path) -> set[str]:
+    """The inputs that have a line in a file of results; a line that an interruption tore is cut off."""
+    if not file.exists():
+        return set()
+    data = file.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        with file.open("r+b") as end:
+            end.truncate(len(whole))
+    return {json.loads(line)["input"] for line in whole.splitlines()}

@@ -1,0 +1,34 @@
+"""Which inputs the paths on a command line mean: files as they are, folders as clips or as what is found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline.photos import SUFFIXES as PHOTOS
+
+VIDEOS = frozenset(
+    f".{suffix}"
+    for suffix in "mp4 mov m4v webm mkv avi wmv asf flv f4v mpg mpeg m1v m2v ts vob 3gp 3g2 ogv rm swf gif".split()
+)
+
+
+def inputs(paths: Iterable[str], each: bool = False) -> Iterator[str]:
+    """A folder of nothing but images is one clip; any other is walked in name order, and every video, photo or folder
+    of images in it is an input of its own. With ``each``, every image is. What is hidden or of another kind is passed
+    over; a folder in which nothing is found stands for itself, so that whoever reads it can say so."""
+    for path in paths:
+        found = list(_within(Path(path), each)) if Path(path).is_dir() else [path]
+        yield from found or [path]
+
+
+def _within(folder: Path, each: bool) -> Iterator[str]:
+    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    if entries and not each and all(entry.suffix.lower() in PHOTOS and entry.is_file() for entry in entries):
+        yield str(folder)
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _within(entry, each)
+        elif entry.suffix.lower() in PHOTOS | VIDEOS:
+            yield str(entry)

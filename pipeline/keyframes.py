@@ -1,0 +1,78 @@
+"""Long clips, read at their key frames: a decoder can begin there without what came before.
+
+Where frames are wanted farther apart than a clip's key frames are, most of its pictures need not be decoded. A first
+pass decodes key frames alone, which shows where they are and how long the clip really is; then, for each frame wanted,
+decoding begins at one of them and goes on just long enough to see what moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+
+from pipeline.canvas import fitted
+from pipeline.clip import Ended, Frame
+from pipeline.photos import bounded, frame_of
+from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, claimed_seconds, grabbed, opened, slots_for
+
+FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
+SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
+LOOKED_AT = 20  # pictures before that is judged
+RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
+
+
+def read_at_key_frames(path: Path, name: str, max_steps: int) -> Generator[Frame | Ended, None, bool]:
+    """The clip's frames; returns whether that was all of them. It was not if the key frames are too rare, too many, or
+    cannot be found again: then the clip must be read picture by picture."""
+    with opened(path, name) as capture:
+        claimed = claimed_seconds(capture)
+        slots = slots_for(claimed, max_steps)
+        if slots * STRIDE < FROM:
+            return False
+        keys = key_times(path, name, slots * STRIDE)
+        slots = slots_for(keys[-1], max_steps) if len(keys) > 1 else 0
+        if slots * STRIDE < FROM or max(b - a for a, b in pairwise(keys)) > slots * STRIDE:
+            return False
+        firsts = {int((key + TIME_SLACK) / STRIDE) // slots: key for key in reversed(keys)}  # of each stretch
+        times: list[float] = []
+        for key in sorted(firsts.values()):
+            frame = frame_after(capture, key, len(times))
+            if frame is None:
+                return False
+            yield frame
+            times.append(frame.time)
+    yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + slots * STRIDE else times[-1], tuple(times))
+    return True
+
+
+def key_times(path: Path, name: str, farthest: float) -> list[float]:
+    """When the key frames are shown, in seconds; empty if two of them are farther apart, or they are not sparse."""
+    found: list[float] = []
+    with opened(path, name, "avdiscard;nonkey") as capture:
+        for time in grabbed(capture):
+            if found and time > found[-1] + farthest:
+                return []
+            found.append(time)
+            if len(found) == LOOKED_AT and time < LOOKED_AT * SPARSE:
+                return []
+    return found
+
+
+def frame_after(capture: cv2.VideoCapture, key: float, index: int) -> Frame | None:
+    """The frame a moment after a key frame, and its later one; None if the file cannot be read from there."""
+    at = key + RUN_UP / capture.get(cv2.CAP_PROP_FPS)
+    if not capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at) or not capture.grab():
+        return None
+    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    ok, picture = capture.retrieve()
+    if not ok or not key <= time <= at + STRIDE:
+        return None
+    picture = bounded(picture)
+    while capture.grab():
+        if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
+            ok, later = capture.retrieve()
+            return frame_of(index, time, picture, fitted(bounded(later)) if ok else None)
+    return frame_of(index, time, picture)

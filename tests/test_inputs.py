@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.inputs import inputs
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in (
+        "b.mp4",
+        "a/1.jpg",
+        "a/2.PNG",
+        "c/notes.txt",
+        "c/photo.webp",
+        "c/deep/x.avi",
+        ".hidden/y.mp4",
+        "d/.z.jpg",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(tree: Path, *paths: str, each: bool = False) -> list[str]:
+    return [str(Path(path).relative_to(tree)) for path in inputs([str(tree / path) for path in paths], each)]
+
+
+def test_a_folder_of_nothing_but_images_is_a_clip_and_any_other_is_walked(tree):
+    assert names(tree, ".") == ["a", "b.mp4", "c/deep/x.avi", "c/photo.webp"]
+    assert names(tree, "a", "b.mp4") == ["a", "b.mp4"]
+
+
+def test_each_image_by_itself(tree):
+    assert names(tree, "a", "c", each=True) == ["a/1.jpg", "a/2.PNG", "c/deep/x.avi", "c/photo.webp"]
+
+
+def test_what_is_not_there_or_holds_nothing_stands_for_itself(tree):
+    assert names(tree, "absent.mp4", "d") == ["absent.mp4", "d"]
