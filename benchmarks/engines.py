@@ -1,30 +1,25 @@
 """How fast the encoder's engines are, side by side, and how closely they agree with torch.
 
-    python -m benchmarks.engines [--rounds 5]
-
-Every engine encodes the same batch of real frames in turn, round after round, so that a machine whose speed drifts
-slows all of them alike; the median rate is printed with its ratio to eager torch, and the smallest cosine between the
-engine's features and torch's.
+Every engine encodes the same real frames in turn, one at a time and eight at a time; ours includes everything that
+Encoder.encode() does around its engine.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import statistics
-import time
 import warnings
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.canvas import WIDE
-from pipeline.encoder import BATCH, Engine, openvino_engine, torch_engine, tuned_lite0
+from pipeline.encoder import BATCH, Encoder, Engine, load_encoder, openvino_engine, torch_engine, tuned_lite0
 from pipeline.media import read_clip
 from pipeline.samples import sample_path
-
-SECONDS = 2.0  # of each engine in each round
 
 
 def channels_last_engine(backbone: nn.Module) -> Engine:
@@ -44,50 +39,61 @@ def onnxruntime_engine(backbone: nn.Module) -> Engine:
     return lambda images: tuple(session.run(None, {"images": images}))
 
 
-ENGINES = {
+def compiled_engine(backbone: nn.Module) -> Engine:
+    compiled = torch.compile(backbone, dynamic=False)
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        features, maps = compiled(torch.from_numpy(images))
+        return features.numpy(), maps.numpy()
+
+    return run
+
+
+ENGINES: dict[str, Callable[[nn.Module], Engine]] = {
     "torch, eager": torch_engine,
     "torch, channels last": channels_last_engine,
+    "torch, compiled": compiled_engine,
     "OpenVINO": openvino_engine,
     "ONNX Runtime": onnxruntime_engine,
 }
+REPEATED = 8  # runs a round
 
 
-def rate(run: Engine, images: np.ndarray) -> float:
-    """Images a second over about SECONDS."""
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < SECONDS:
-        run(images)
-        count += len(images)
-    return count / (time.perf_counter() - started)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def measure(rounds: int) -> Iterator[Result]:
     frames = read_clip(sample_path("bikes")).frames[:BATCH]
-    images = np.stack([frame.image for frame in frames])
-    runs, rates, prepared = {}, {name: [] for name in ENGINES}, {}
-    for name, build in ENGINES.items():
-        started = time.perf_counter()
-        runs[name] = build(tuned_lite0())
-        runs[name](images)
-        prepared[name] = time.perf_counter() - started
-    for _ in range(rounds):
-        for name, run in runs.items():
-            rates[name].append(rate(run, images))
-    reference = runs["torch, eager"](images)[0]
-    base = statistics.median(rates["torch, eager"])
-    print(f"batches of {len(images)}, {torch.get_num_threads()} threads, median of {rounds} rounds")
-    for name, run in runs.items():
-        features = run(images)[0]
-        cosine = (features * reference).sum(1) / np.linalg.norm(features, axis=1) / np.linalg.norm(reference, axis=1)
-        middle = statistics.median(rates[name])
-        print(
-            f"{name:22} {middle:6.1f} images a second  {middle / base:4.2f} of eager  ready in {prepared[name]:4.1f} s"
-            f"  cosine >= {cosine.min():.6f}"
-        )
+    encoder, engines = load_encoder(), {name: build(tuned_lite0()) for name, build in ENGINES.items()}
+    yield from batches([frame.image for frame in frames], encoder, engines, rounds)
+    yield from batches([frames[0].image], encoder, engines, rounds)
 
 
-if __name__ == "__main__":
-    main()
+def batches(pictures: list[np.ndarray], encoder: Encoder, engines: dict[str, Engine], rounds: int) -> Iterator[Result]:
+    images, size = np.stack(pictures), len(pictures)
+    ways = {name: repeated(lambda run=run: run(images)) for name, run in engines.items()}
+    seconds = side_by_side({**ways, "ours": repeated(lambda: encoder.encode(pictures))}, rounds)
+    best = min(engines, key=lambda name: statistics.median(seconds[name]))
+    alone = "" if size > 1 else "_one_at_a_time"
+    yield rated(f"encoder_over_best_engine{alone}", size, seconds, "ours", best)
+    reference = engines["torch, eager"](images)[0]
+    for engine, run in engines.items():
+        cosine = least_cosine(run(images)[0], reference)
+        label = engine.lower().replace(", ", "_").replace(" ", "_") + alone
+        yield rated(label, size, seconds, engine, "torch, eager", f", cosine to it >= {cosine:.6f}")
+
+
+def repeated(run: Callable[[], object]) -> Callable[[], None]:
+    def all_of_them() -> None:
+        for _ in range(REPEATED):
+            run()
+
+    return all_of_them
+
+
+def rated(name: str, size: int, seconds: dict[str, list[float]], way: str, other: str, more: str = "") -> Result:
+    rates = [size * REPEATED / s for s in seconds[way]]
+    return result(name, rates, "images/s", ratio(seconds[other], seconds[way]), other + more)
+
+
+def least_cosine(one: np.ndarray, other: np.ndarray) -> float:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return float(((one * other).sum(1) / lengths).min())

@@ -1,19 +1,16 @@
 """How long a control takes to answer, once a clip is encoded: everything replays from its features.
 
-    python -m benchmarks.replay [--rounds 5]
-
 A clip of 64 steps (longer than the app ever reads) made of the sample "bikes", features and all; medians.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from benchmarks.results import Result, result, side_by_side
 from pipeline import account, whatif
 from pipeline.action import load_action
 from pipeline.caption import load_caption
@@ -25,6 +22,14 @@ from pipeline.recurrent import CELLS
 from pipeline.samples import sample_path
 
 STEPS = 64
+CONTROL = 100  # milliseconds that any control may take
+MOST = {  # what may take other times: the last two are computed once a clip and cell
+    "photo_first_word": 50,
+    "photo_sentence": 150,
+    "clip_sentence": 150,
+    "inside_memory": 500,
+    "clip_sentence_after_each_frame": 1000,
+}
 
 
 def clip_of(steps: int) -> tuple[list[FrameFeatures], np.ndarray]:
@@ -37,10 +42,7 @@ def clip_of(steps: int) -> tuple[list[FrameFeatures], np.ndarray]:
     return features, encoder.encode([frames[-1].image]).maps
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+def measure(rounds: int) -> Iterator[Result]:
     features, regions = clip_of(STEPS)
     frames = np.stack([frame.features for frame in features])[None]
     models = {cell: load_action(cell) for cell in CELLS}
@@ -54,24 +56,17 @@ def main() -> None:
         account.letters(lstm, steps)
 
     controls: dict[str, Callable[[], object]] = {
-        **{f"another cell ({cell})": lambda m=model: list(m.read(features)) for cell, model in models.items()},
-        "the whole page of a reading": page,
-        "what if: shuffled": lambda: list(lstm.read(whatif.rearranged(features, order))),
-        "inside: every gate": lambda: trace(lstm.network.cell, lstm.inputs(features)),
-        "inside: memory": lambda: memory(lstm.network.cell, lstm.inputs(features)),
-        "photo: first word": lambda: next(photo.write(photo.look(regions), most_likely)),
-        "photo: sentence, beam 3": lambda: photo.search(photo.look(regions), 3),
-        "clip: sentence, beam 3": lambda: clip.search(clip.look(frames), 3),
-        "clip: a sentence after each frame, beam 3": lambda: clip.evolve(clip.look(frames), 3),
+        **{f"another_cell_{cell}": lambda m=model: list(m.read(features)) for cell, model in models.items()},
+        "whole_account": page,
+        "what_if_shuffled": lambda: list(lstm.read(whatif.rearranged(features, order))),
+        "inside_every_gate": lambda: trace(lstm.network.cell, lstm.inputs(features)),
+        "inside_memory": lambda: memory(lstm.network.cell, lstm.inputs(features)),
+        "photo_first_word": lambda: next(photo.write(photo.look(regions), most_likely)),
+        "photo_sentence": lambda: photo.search(photo.look(regions), 3),
+        "clip_sentence": lambda: clip.search(clip.look(frames), 3),
+        "clip_sentence_after_each_frame": lambda: clip.evolve(clip.look(frames), 3),
     }
     for name, answer in controls.items():
-        seconds = []
-        for _ in range(rounds + 1):
-            started = time.perf_counter()
-            answer()
-            seconds.append(time.perf_counter() - started)
-        print(f"{name:44} {1000 * statistics.median(seconds[1:]):6.0f} ms", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+        milliseconds = [1000 * s for s in side_by_side({name: answer}, rounds)[name]]
+        most = MOST.get(name, CONTROL)
+        yield result(name, milliseconds, "ms", most / statistics.median(milliseconds), f"the {most} ms it may take")

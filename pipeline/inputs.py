@@ -13,12 +13,13 @@ VIDEOS = frozenset(
 )
 
 
-def inputs(paths: Iterable[str], each: bool = False) -> Iterator[str]:
+def inputs(paths: Iterable[str], each: bool = False, kind: type = Path) -> Iterator[str]:
     """A folder of nothing but images is one clip; any other is walked in name order, and every video, photo or folder
     of images in it is an input of its own. With ``each``, every image is. What is hidden or of another kind is passed
-    over; a folder in which nothing is found stands for itself, so that whoever reads it can say so."""
+    over; a folder in which nothing is found stands for itself, so that whoever reads it can say so.
+    ``kind`` makes paths of strings, pathlib's or others like them."""
     for path in paths:
-        found = list(_within(Path(path), each)) if Path(path).is_dir() else [path]
+        found = list(_within(kind(path), each)) if kind(path).is_dir() else [path]
         yield from found or [path]
 
 

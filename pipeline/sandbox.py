@@ -12,6 +12,7 @@ believes none of it: sizes are checked before memory is taken, and a child that 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -96,6 +97,11 @@ class Nursery:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def end(self) -> None:
+        """Let an idle one go in peace."""
+        self._socket.close()
+        self._process.wait()
+
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -104,6 +110,14 @@ class Nursery:
 
 
 _idle: queue.LifoQueue[Nursery] = queue.LifoQueue()
+
+
+@atexit.register
+def _end() -> None:
+    """No nursery outlives the process that it works for, and what it used is counted as that process's."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            _idle.get_nowait().end()
 
 
 def _nursery() -> Nursery:

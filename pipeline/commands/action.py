@@ -1,60 +1,56 @@
-"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--each] [--json] [--out FILE.jsonl]"""
+"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--each] [--json] [--out FILE.jsonl] [--engine ray]"""
 
 from __future__ import annotations
 
 import argparse
 
-from pipeline.action import ActionModel, ActionStep, Verdict, load_action
+from pipeline.action import ActionModel, load_action
+from pipeline.clip import ClipStream
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import add_inputs, opened, read_each, wanted
+from pipeline.commands.reading import Found, Reader, add_engine, add_inputs, each, results, wanted
 from pipeline.encoder import Encoder, in_order, load_encoder
-from pipeline.media import ClipStream
 from pipeline.recurrent import CELLS
 
 TOP = 5
-
-Found = tuple[list[ActionStep], Verdict, list[str]]  # the steps, the verdict, the labels' names
 
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("action", help="say what somebody does in each clip")
     add_inputs(parser, "a video, a photo, a folder of images, or a folder of all of these")
+    add_engine(parser)
     parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     paths = wanted(args)
-    streams = opened(paths)  # they are decoded while the networks are loaded
-    encoder, model = load_encoder(), load_action(args.cell)
-    results = read_each(streams, lambda stream: read(stream, encoder, model))
     columns = {"action": False, "probability": True, "runners-up": False, "decided": True}
-    return print_results(results, len(paths), args, as_json, columns, as_row)
+    return print_results(results(paths, args.engine, load, cell=args.cell), len(paths), args, columns, as_row)
+
+
+def load(cell: str) -> Reader:
+    encoder, model = load_encoder(), load_action(cell)
+    return lambda streams: each(streams, lambda stream: read(stream, encoder, model))
 
 
 def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
     steps = list(model.read(in_order(encoder.encode_frames(stream), stream)))
-    return steps, model.verdict(steps), model.labels
-
-
-def as_json(found: Found) -> dict[str, object]:
-    steps, verdict, labels = found
-    best = [int(step.probabilities.argmax()) for step in steps]
+    verdict, best = model.verdict(steps), [int(step.probabilities.argmax()) for step in steps]
     return {
         "label": verdict.label,
         "probability": round(verdict.probability, 4),
         "sure": verdict.sure,
+        "decided": round(steps[verdict.decided_at].time, 3),
         "top": [[label, round(p, 4)] for label, p in verdict.ranked[:TOP]],
         "steps": [
-            {"time": round(s.time, 3), "label": labels[k], "probability": round(float(s.probabilities[k]), 4)}
+            {"time": round(s.time, 3), "label": model.labels[k], "probability": round(float(s.probabilities[k]), 4)}
             for s, k in zip(steps, best, strict=True)
         ],
     }
 
 
 def as_row(found: Found) -> tuple[str, ...]:
-    steps, verdict, _ = found
-    others = ", ".join(f"{label} {p:.2f}" for label, p in verdict.ranked[1:3])
-    said = verdict.label if verdict.sure else f"not sure: {verdict.label}"
-    decided = f"{steps[verdict.decided_at].time:.1f} s" if len(steps) > 1 else ""
-    return said, f"{verdict.probability:.2f}", others, decided
+    others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
+    said = found["label"] if found["sure"] else f"not sure: {found['label']}"
+    decided = f"{found['decided']:.1f} s" if len(found["steps"]) > 1 else ""
+    return said, f"{found['probability']:.2f}", others, decided

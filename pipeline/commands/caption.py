@@ -1,14 +1,14 @@
-"""python -m pipeline caption PATH... [--cell lstm|gru|rnn] [--beam N] [--each] [--json] [--out FILE.jsonl]"""
+"""python -m pipeline caption PATH... [--cell lstm|gru|rnn] [--beam N] [--each] [--json] [--out FILE.jsonl] ..."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
-from functools import cache, partial
+from functools import cache
 
-from pipeline.caption import Caption, CaptionModel, Scene, load_caption
+from pipeline.caption import CaptionModel, Scene, load_caption
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import add_inputs, opened, read_photos_together, wanted
+from pipeline.commands.reading import Found, Reader, add_engine, add_inputs, photos_together, results, wanted
 from pipeline.encoder import Encoder, load_encoder
 from pipeline.media import Clip
 from pipeline.recurrent import CELLS
@@ -16,12 +16,11 @@ from pipeline.recurrent import CELLS
 BEAM, WIDEST = 3, 50
 PHOTOS = 16  # described together: the networks' weights are then read once for all of them
 
-Found = tuple[Caption, list[str]]  # the best caption, and the other sentences that the beam kept
-
 
 def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("caption", help="describe each photo or clip in a sentence")
     add_inputs(parser, "a photo, a video, a folder of images, or a folder of all of these")
+    add_engine(parser)
     parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
     parser.add_argument(
         "--beam", type=width, default=BEAM, metavar="N", help="sentences kept while searching (default: %(default)s)"
@@ -37,14 +36,21 @@ def width(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     paths = wanted(args)
-    streams = opened(paths)  # they are decoded while the networks are loaded
-    encoder = load_encoder()
-    captioner = cache(partial(load_caption, cell=args.cell))  # a run of photos needs no clip captioner
-    results = read_photos_together(
-        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), args.beam)
-    )
+    found = results(paths, args.engine, load, cell=args.cell, beam=args.beam)
     columns = {"caption": False, "confidence": True, "or": False}
-    return print_results(results, len(paths), args, as_json, columns, as_row)
+    return print_results(found, len(paths), args, columns, as_row)
+
+
+def load(cell: str, beam: int) -> Reader:
+    encoder = load_encoder()
+
+    @cache  # when it is first needed: a run of photos needs no clip captioner
+    def captioner(kind: str) -> CaptionModel:
+        return load_caption(kind, cell)
+
+    return lambda streams: photos_together(
+        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), beam)
+    )
 
 
 def captioner_for(clip: Clip) -> str:
@@ -54,10 +60,17 @@ def captioner_for(clip: Clip) -> str:
 def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Found]:
     """Several photos, or one clip."""
     scene = look(clips, encoder, model)
-    found = model.search(scene, beam)
-    captions = model.explain(scene, [sentences[0] for sentences in found])
-    for caption, (_, *others) in zip(captions, found, strict=True):
-        yield caption, [model.text(other) for other in others]
+    sentences = model.search(scene, beam)
+    captions = model.explain(scene, [best for best, *_ in sentences])
+    for caption, (_, *others) in zip(captions, sentences, strict=True):
+        yield {
+            "caption": caption.text,
+            "score": round(caption.score, 4),
+            "confidence": round(caption.confidence, 4),
+            "sure": caption.sure,
+            "words": [{"word": step.word, "probability": round(step.probability, 4)} for step in caption.steps[:-1]],
+            "alternatives": [model.text(other) for other in others],
+        }
 
 
 def look(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> Scene:
@@ -66,18 +79,6 @@ def look(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> Scene:
     return model.look(seen.maps if captioner_for(clips[0]) == "photo" else seen.features[None])
 
 
-def as_json(found: Found) -> dict[str, object]:
-    caption, others = found
-    return {
-        "caption": caption.text,
-        "score": round(caption.score, 4),
-        "sure": caption.sure,
-        "words": [{"word": step.word, "probability": round(step.probability, 4)} for step in caption.steps[:-1]],
-        "alternatives": others,
-    }
-
-
 def as_row(found: Found) -> tuple[str, ...]:
-    caption, others = found
-    said = caption.text if caption.sure else f"a guess: {caption.text}"
-    return said, f"{caption.confidence:.2f}", others[0] if others else ""
+    said = found["caption"] if found["sure"] else f"a guess: {found['caption']}"
+    return said, f"{found['confidence']:.2f}", next(iter(found["alternatives"]), "")

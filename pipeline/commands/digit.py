@@ -1,14 +1,13 @@
-"""python -m pipeline digit IMAGE... [--json]"""
+"""python -m pipeline digit IMAGE... [--json] [--out FILE.jsonl]"""
 
 from __future__ import annotations
 
 import argparse
 
-from pipeline.clip import unpacked
+from pipeline.clip import Clip, MediaError, unpacked
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import add_inputs, opened, read_each, wanted
-from pipeline.digits import Digit, DigitReader, load_digits
-from pipeline.media import Clip, MediaError
+from pipeline.commands.reading import Found, Reader, add_inputs, each, results, wanted
+from pipeline.digits import DigitReader, load_digits
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -20,21 +19,22 @@ def add(commands: argparse._SubParsersAction) -> None:
 def run(args: argparse.Namespace) -> int:
     args.each = True  # a folder of digits is no clip
     paths = wanted(args)
-    streams, reader = opened(paths), load_digits()
-    results = read_each(streams, lambda stream: read(stream.clip(), reader))
-    return print_results(results, len(paths), args, as_json, {"digit": False, "probability": True}, as_row)
+    columns = {"digit": False, "probability": True}
+    return print_results(results(paths, "local", load), len(paths), args, columns, as_row)
 
 
-def read(clip: Clip, reader: DigitReader) -> Digit:
+def load() -> Reader:
+    reader = load_digits()
+    return lambda streams: each(streams, lambda stream: read(stream.clip(), reader))
+
+
+def read(clip: Clip, reader: DigitReader) -> Found:
     try:
-        return reader.read(unpacked(clip.frames[0].jpeg))
+        digit = reader.read(unpacked(clip.frames[0].jpeg))
     except ValueError as error:
         raise MediaError(str(error)) from error
-
-
-def as_json(digit: Digit) -> dict[str, object]:
     return {"label": digit.label, "probability": round(float(digit.probabilities[digit.label]), 4)}
 
 
-def as_row(digit: Digit) -> tuple[str, ...]:
-    return str(digit.label), f"{digit.probabilities[digit.label]:.2f}"
+def as_row(found: Found) -> tuple[str, ...]:
+    return str(found["label"]), f"{found['probability']:.2f}"

@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 
 from pipeline.commands.printing import print_json, print_table
-from pipeline.language import TOP, TextStep, load_language
-
-Completed = tuple[list[tuple[str, float]], list[TextStep]]  # whole words, and what may follow each letter
+from pipeline.commands.reading import Found
+from pipeline.language import TOP, LanguageModel, load_language
 
 
 def add_complete(commands: argparse._SubParsersAction) -> None:
@@ -28,24 +27,25 @@ def add_next(commands: argparse._SubParsersAction) -> None:
 
 def run_complete(args: argparse.Namespace) -> int:
     model = load_language("letters")
-    results = ((text, (model.complete(text), list(model.read(text))[1:])) for text in args.texts)
+    results = ((text, completed(model, text)) for text in args.texts)
     if args.json:
-        return print_json(results, completed_json)
-    return print_table(results, len(args.texts), {"completed": False}, lambda found: (said(found[0]),))
+        return print_json(results)
+    return print_table(results, len(args.texts), {"completed": False}, as_row)
 
 
 def run_next(args: argparse.Namespace) -> int:
     model = load_language("words")
-    results = ((text, model.next(text)) for text in args.texts)
+    results = ((text, {"top": rounded(model.next(text))}) for text in args.texts)
     if args.json:
-        return print_json(results, lambda found: {"top": rounded(found)})
-    return print_table(results, len(args.texts), {"next": False}, lambda found: (said(found),))
+        return print_json(results)
+    return print_table(results, len(args.texts), {"next": False}, as_row)
 
 
-def completed_json(found: Completed) -> dict[str, object]:
-    words, steps = found
+def completed(model: LanguageModel, text: str) -> Found:
+    """Whole words, and what may follow each letter."""
+    steps = list(model.read(text))[1:]
     return {
-        "top": rounded(words),
+        "top": rounded(model.complete(text)),
         "steps": [{"prefix": s.text, "next": rounded(list(s.following[:TOP]))} for s in steps],
     }
 
@@ -54,5 +54,5 @@ def rounded(ranked: list[tuple[str, float]]) -> list[list[object]]:
     return [[text, round(p, 4)] for text, p in ranked]
 
 
-def said(ranked: list[tuple[str, float]]) -> str:
-    return ", ".join(f"{text} {p:.2f}" for text, p in ranked)
+def as_row(found: Found) -> tuple[str, ...]:
+    return (", ".join(f"{text} {p:.2f}" for text, p in found["top"]),)

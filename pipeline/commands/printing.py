@@ -5,44 +5,39 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import TextIO
 
 from pipeline.clip import MediaError
-from pipeline.commands.reading import Answer, Results
+from pipeline.commands.reading import Found, Results
+
+AsRow = Callable[[Found], tuple[str, ...]]
 
 
 def print_results(
-    results: Results[Answer],
-    count: int,
-    args: argparse.Namespace,
-    as_json: Callable[[Answer], dict[str, Any]],
-    columns: dict[str, bool],
-    as_row: Callable[[Answer], tuple[str, ...]],
+    results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
 ) -> int:
     """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
     if args.out:
         with args.out.open("a", encoding="utf-8") as file:
-            return print_json(tracked(results, count), as_json, file)
+            return print_json(tracked(results, count), file)
     if args.json:
-        return print_json(results, as_json)
+        return print_json(results)
     return print_table(results, count, columns, as_row)
 
 
-def print_json(
-    results: Results[Answer], as_json: Callable[[Answer], dict[str, Any]], file: TextIO | None = None
-) -> int:
+def print_json(results: Results, file: TextIO | None = None) -> int:
     """To stdout, or to a file; -> the exit status."""
     status = 0
     for name, outcome in results:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
-            line = {"input": name, **as_json(outcome)}
+            line = {"input": name, **outcome}
         print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
     return status
 
 
-def tracked(results: Results[Answer], count: int) -> Results[Answer]:
+def tracked(results: Results, count: int) -> Results:
     """The same, with a progress bar on stderr if there are several."""
     from rich.console import Console
     from rich.progress import track
@@ -50,9 +45,7 @@ def tracked(results: Results[Answer], count: int) -> Results[Answer]:
     return track(results, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
 
 
-def print_table(
-    results: Results[Answer], count: int, columns: dict[str, bool], row: Callable[[Answer], tuple[str, ...]]
-) -> int:
+def print_table(results: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
     """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them."""
     from rich.console import Console
     from rich.table import Table
@@ -68,7 +61,7 @@ def print_table(
             errors.print(Text(str(outcome), "red"))
             status = 1
         else:
-            table.add_row(*map(Text, (name, *row(outcome))))
+            table.add_row(*map(Text, (name, *as_row(outcome))))
     if table.row_count:
         console.print(table)
     return status

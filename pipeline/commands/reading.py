@@ -8,14 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from pipeline.inputs import inputs
 from pipeline.media import Clip, ClipStream, MediaError, open_clip
 
-Answer = TypeVar("Answer")
+Found = dict[str, Any]  # what a command says of one input: a line of its JSON
 Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
-Results = Iterable[tuple[str, Answer | MediaError]]  # each input with what was found, or why it cannot be read
+Results = Iterable[tuple[str, Found | MediaError]]  # each input with what was found, or why it cannot be read
+Reader = Callable[[Opened], Results]  # a command's networks, loaded
 
 AHEAD = 2  # inputs that are decoded while another one is encoded: as many as a small machine has cores
 
@@ -31,6 +32,26 @@ def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
         metavar="FILE.jsonl",
         help="append the JSON lines to this file, and leave out the inputs that have one there already",
     )
+
+
+def add_engine(parser: argparse.ArgumentParser) -> None:
+    """The argument of the commands that can leave this machine."""
+    parser.add_argument(
+        "--engine",
+        choices=["local", "ray"],
+        default="local",
+        help="ray: spread the inputs, local paths or URLs, over a Ray cluster (requirements-ray.txt)",
+    )
+
+
+def results(paths: list[str], engine: str, load: Callable[..., Reader], **options: Any) -> Results:  # noqa: ANN401
+    """What the command whose networks ``load`` loads says of each input, by the engine that was asked for."""
+    if engine == "ray":
+        from pipeline.commands.distributed import distributed
+
+        return distributed(paths, load, options)
+    streams = opened(paths)  # they are decoded while the networks are loaded
+    return load(**options)(streams)
 
 
 def opened(paths: Iterable[str]) -> Opened:
@@ -54,30 +75,33 @@ def _open(path: str) -> tuple[str, ClipStream | MediaError]:
         return path, error
 
 
-def read_each(streams: Opened, answer: Callable[[ClipStream], Answer]) -> Results[Answer]:
-    """What ``answer`` makes of each input, one after the other; it may raise MediaError itself."""
+def each(streams: Opened, read: Callable[[ClipStream], Found]) -> Results:
+    """What ``read`` makes of each input, one after the other; it may raise MediaError itself."""
     for path, stream in streams:
         try:
-            yield path, stream if isinstance(stream, MediaError) else answer(stream)
+            if isinstance(stream, MediaError):
+                raise stream
+            yield path, read(stream)
         except MediaError as error:
             yield path, error
 
 
-def read_photos_together(
-    streams: Opened, count: int, answer: Callable[[Sequence[Clip]], Iterable[Answer]]
-) -> Results[Answer]:
-    """What ``answer`` makes of up to ``count`` photos in a row at once, or of one clip."""
-    clips = read_each(streams, ClipStream.clip)
+def photos_together(streams: Opened, count: int, read: Callable[[Sequence[Clip]], Iterable[Found]]) -> Results:
+    """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
+    clips = each(streams, ClipStream.clip)
     for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
         while batch := list(islice(alike, count if kind == "photo" else 1)):
             names, found = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, answer(found), strict=True)
+            yield from batch if kind is None else zip(names, read(found), strict=True)
 
 
 def wanted(args: argparse.Namespace) -> list[str]:
     """The inputs that the arguments mean, without those that --out has already."""
     done = finished(args.out) if args.out else set()
-    return [path for path in inputs(args.paths, args.each) if path not in done]
+    kind: type = Path
+    if getattr(args, "engine", "local") == "ray":
+        from upath import UPath as kind  # the same for local paths and URLs
+    return [path for path in inputs(args.paths, args.each, kind) if path not in done]
 
 
 def finished(file: Path) -> set[str]:

@@ -1,0 +1,67 @@
+"""The whole path from a file to an action, against its own limit.
+
+The limit is what an ideal pipeline of two stages would take that hides everything else: as long as the slower stage
+alone (decoding and resizing, or the CNN on frames in memory), but not less than the processor time of both takes on
+all the cores, since on a small machine the stages share them.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from benchmarks.clips import write_clip
+from benchmarks.results import Result, ratio, result, side_by_side
+from pipeline.action import load_action
+from pipeline.clip import ClipStream
+from pipeline.encoder import in_order, load_encoder
+from pipeline.footage import decode
+from pipeline.media import MAX_STEPS, open_clip, read_clip
+
+SECONDS = 20  # of the clip
+
+
+def measure(rounds: int) -> Iterator[Result]:
+    encoder, model = load_encoder(), load_action("lstm")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        write_clip(path, SECONDS)
+        frames = read_clip(path).frames
+
+        def decoded() -> None:
+            ClipStream(decode(path, MAX_STEPS, "clip")).clip()
+
+        def encoded() -> None:
+            list(encoder.encode_frames(frames))
+
+        def whole() -> None:
+            stream = open_clip(path)
+            list(model.read(in_order(encoder.encode_frames(stream), stream)))
+
+        ways = {"decoding": decoded, "decoding in a child": lambda: read_clip(path), "CNN": encoded, "all": whole}
+        seconds = side_by_side(ways, rounds)
+        work = (processor_seconds(decoded) + processor_seconds(encoded)) / os.cpu_count()
+    slower = max(seconds["decoding"], seconds["CNN"], key=statistics.median)
+    limit = max(statistics.median(slower), work)
+    took = seconds["all"]
+    rates = [len(frames) / s for s in took]
+    in_turn = [a + b for a, b in zip(seconds["decoding"], seconds["CNN"], strict=True)]
+    yield result("end_to_end_over_limit", rates, "frames/s", limit / statistics.median(took), "an ideal pipeline")
+    yield result("end_to_end_over_slower_stage", rates, "frames/s", ratio(slower, took), "its slower stage alone")
+    yield result("end_to_end_over_stages_in_turn", took, "s", ratio(in_turn, took), "decoding, and then the CNN")
+    child = seconds["decoding in a child"]
+    yield result("child_over_this_process", child, "s", ratio(child, seconds["decoding"]), "decoding here (<= 1.15)")
+
+
+def processor_seconds(work: Callable[[], None]) -> float:
+    """Of all its threads, in this process."""
+    before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return min(used, (time.perf_counter() - started) * os.cpu_count())

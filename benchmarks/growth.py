@@ -1,0 +1,70 @@
+"""Long clips: time grows with the frames kept, and memory does not grow.
+
+Each length is read by a command of its own, whose largest process is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import repeat
+from pathlib import Path
+
+from benchmarks.clips import looped, write_clip
+from benchmarks.results import Result, ratio, result
+from pipeline.clip import ClipStream
+from pipeline.footage import decode
+from pipeline.media import MAX_STEPS
+from pipeline.videos import opened, sampled
+
+LENGTHS = {"10s": (10, 1), "1min": (20, 3), "10min": (20, 30), "60min": (20, 180)}  # seconds, how often
+NO_LIMITS = {**os.environ, "UNROLL_MAX_MEGABYTES": "4000"}
+
+
+def measure(rounds: int) -> Iterator[Result]:
+    with tempfile.TemporaryDirectory() as folder:
+        clips = {name: clip(Path(folder), name, *length) for name, length in LENGTHS.items()}
+        runs = {name: [command(path) for _ in repeat(None, rounds)] for name, path in clips.items()}
+        (first, first_megabytes) = zip(*runs["10s"], strict=True)
+        for name, found in runs.items():
+            seconds, megabytes = zip(*found, strict=True)
+            yield result(f"seconds_{name}_over_10s", seconds, "s", ratio(seconds, first), "10 s (as low as can be)")
+            growth = ratio(megabytes, first_megabytes)
+            yield result(f"memory_{name}_over_10s", megabytes, "MB", growth, "10 s (at most 1.10)")
+        yield from key_frames(clips["10min"])
+
+
+def clip(folder: Path, name: str, seconds: int, times: int) -> Path:
+    once, path = folder / f"{seconds}.mp4", folder / f"{name}.mp4"
+    if not once.exists():
+        write_clip(once, seconds)
+    looped(once, path, times)
+    return path
+
+
+def command(path: Path) -> tuple[float, float]:
+    """The seconds of one command, and the megabytes of its largest process at its peak."""
+    started = time.perf_counter()
+    line = [sys.executable, "-m", "pipeline", "action", str(path), "--json"]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, env=NO_LIMITS)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{path.name} was not read.")
+    return time.perf_counter() - started, usage.ru_maxrss * 1024 / 10**6
+
+
+def key_frames(path: Path) -> Iterator[Result]:
+    """Once only: decoding every picture of ten minutes takes its time."""
+    started = time.perf_counter()
+    with opened(path, "clip") as capture:
+        list(sampled(capture, "clip", MAX_STEPS))
+    every = time.perf_counter() - started
+    started = time.perf_counter()
+    ClipStream(decode(path, MAX_STEPS, "clip")).clip()
+    fast = time.perf_counter() - started
+    yield result("key_frames_over_every_picture", [fast], "s", every / fast, f"{every:.1f} s for 10 minutes")

@@ -1,0 +1,102 @@
+"""Against what people would use instead: the same clip, the same number of frames, the same network.
+
+* the tutorial: every picture is read, made a PIL image and transformed; of these as many as ours are encoded by eager
+  torch, one at a time, and a torch.nn.LSTM reads them;
+* seeking: a seek for each frame, then the same;
+* the window: whenever a frame comes, the last frames go through CNN and LSTM again.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision import transforms
+
+from benchmarks.clips import write_clip
+from benchmarks.end_to_end import SECONDS
+from benchmarks.results import Result, ratio, result, side_by_side
+from pipeline.action import load_action
+from pipeline.canvas import WIDE
+from pipeline.encoder import in_order, load_encoder, tuned_lite0
+from pipeline.media import Frame, open_clip, read_clip
+
+WINDOWS = (8, 32)  # frames
+
+
+class Tutorial:
+    """A CNN and an LSTM of torch.nn as tutorials put them together."""
+
+    def __init__(self) -> None:
+        self.cnn = tuned_lite0()
+        self.lstm, self.head = nn.LSTM(1280, 256, batch_first=True), nn.Linear(256, 58)
+        self.transform = transforms.Compose([transforms.Resize(WIDE), transforms.PILToTensor()])
+
+    def transformed(self, picture: np.ndarray) -> Tensor:
+        return self.transform(Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
+
+    @torch.inference_mode()
+    def answer(self, frames: Sequence[Tensor]) -> Tensor:
+        features = [self.cnn(frame.permute(1, 2, 0)[None])[0] for frame in frames]
+        hidden, _ = self.lstm(torch.stack(features, 1))
+        return self.head(hidden[:, -1]).softmax(-1)
+
+    def read(self, path: Path, count: int) -> Tensor:
+        capture, frames = cv2.VideoCapture(str(path)), []
+        while True:
+            ok, picture = capture.read()
+            if not ok:
+                break
+            frames.append(self.transformed(picture))
+        chosen = np.linspace(0, len(frames) - 1, count).round().astype(int)
+        return self.answer([frames[k] for k in chosen])
+
+    def seek(self, path: Path, count: int) -> Tensor:
+        capture, frames = cv2.VideoCapture(str(path)), []
+        for k in np.linspace(0, capture.get(cv2.CAP_PROP_FRAME_COUNT) - 1, count).round():
+            capture.set(cv2.CAP_PROP_POS_FRAMES, k)
+            frames.append(self.transformed(capture.read()[1]))
+        return self.answer(frames)
+
+
+def measure(rounds: int) -> Iterator[Result]:
+    encoder, model, tutorial = load_encoder(), load_action("lstm"), Tutorial()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        write_clip(path, SECONDS)
+        frames = read_clip(path).frames
+
+        def ours() -> None:
+            stream = open_clip(path)
+            list(model.read(in_order(encoder.encode_frames(stream), stream)))
+
+        ways = {
+            "ours": ours,
+            "tutorial": lambda: tutorial.read(path, len(frames)),
+            "seeking": lambda: tutorial.seek(path, len(frames)),
+        }
+        seconds = side_by_side(ways, rounds)
+    for name in ("tutorial", "seeking"):
+        gain = ratio(seconds[name], seconds["ours"])
+        yield result(f"over_{name}", seconds[name], "s", gain, f"our {statistics.median(seconds['ours']):.2f} s")
+        yield from windows(tutorial, frames, rounds, lambda: list(model.read(encoder.encode_frames(frames[:1]))))
+
+
+def windows(tutorial: Tutorial, frames: Sequence[Frame], rounds: int, ours: Callable[[], object]) -> Iterator[Result]:
+    """What one more frame costs after few and after many; ours is the same after any number."""
+    tensors = [torch.from_numpy(frame.image).permute(2, 0, 1) for frame in frames]
+    ways = {"ours": ours}
+    for length in WINDOWS:
+        window = [tensors[k % len(tensors)] for k in range(length)]
+        ways[f"window_{length}"] = lambda window=window: tutorial.answer(window)
+    seconds = side_by_side(ways, rounds)
+    for length in WINDOWS:
+        took = seconds[f"window_{length}"]
+        yield result(f"over_window_of_{length}", took, "s", ratio(took, seconds["ours"]), "our next frame")

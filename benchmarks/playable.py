@@ -1,0 +1,46 @@
+"""What the copy for browsers is made with: libx264 through PyAV, or the VP8 that cv2 writes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from itertools import cycle, islice
+from pathlib import Path
+
+import av
+import cv2
+
+from benchmarks.clips import RATE, pictures
+from benchmarks.results import Result, ratio, result, side_by_side
+from pipeline.photos import bounded
+from pipeline.playable import OPTIONS
+
+SECONDS = 5
+
+
+def measure(rounds: int) -> Iterator[Result]:
+    shown = list(islice(cycle([bounded(picture) for picture in pictures()]), SECONDS * RATE))
+    height, width = shown[0].shape[:2]
+    with tempfile.TemporaryDirectory() as folder:
+        h264, vp8 = (str(Path(folder) / name) for name in ("copy.mp4", "copy.webm"))
+
+        def by_pyav() -> None:
+            with av.open(h264, "w") as container:
+                stream = container.add_stream("libx264", rate=RATE, options=OPTIONS)
+                stream.height, stream.width = height, width
+                for picture in shown:
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "bgr24")))
+                container.mux(stream.encode())
+
+        def by_cv2() -> None:
+            writer = cv2.VideoWriter(vp8, cv2.VideoWriter_fourcc(*"VP80"), RATE, (width, height))
+            for picture in shown:
+                writer.write(picture)
+            writer.release()
+
+        seconds = side_by_side({"pyav": by_pyav, "cv2": by_cv2}, rounds)
+        sizes = [os.path.getsize(path) / SECONDS / 1000 for path in (h264, vp8)]
+    rates = [len(shown) / s for s in seconds["pyav"]]
+    yield result("copy_over_vp8", rates, "pictures/s", ratio(seconds["cv2"], seconds["pyav"]), "cv2's VP8")
+    yield result("copy_bytes_over_vp8", [sizes[0]], "KB/s", sizes[1] / sizes[0], f"cv2's VP8, {sizes[1]:.0f} KB/s")
