@@ -37,6 +37,7 @@ FOLDER_STEP = 1.0  # seconds between the images of a folder, whose true times no
 TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many containers
 PHOTO_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow checks a header before it takes memory; it then holds to the same limit
 
 
 def decode(path: Path, max_steps: int, name: str) -> Clip:
@@ -70,12 +71,11 @@ def _read_photo(path: Path, name: str) -> Clip | None:
 def _open_photo(path: Path, name: str) -> tuple[np.ndarray, tuple[int, int]] | None:
     try:
         with warnings.catch_warnings():
-            # Our own limit comes next, with a better sentence; Pillow's warning at half its limit is not one.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # above the limit; twice that is an error
             photo = Image.open(path, formats=PHOTO_FORMATS)
     except UnidentifiedImageError:
         return None
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise MediaError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
     with photo:
         _check_pixels(name, *photo.size)
