@@ -1,7 +1,7 @@
 """What all visitors share: the networks, loaded once a process, and the features of recent clips.
 
 A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
-it are its features and small JPEGs of the frames that were read (about 1 MB), never the file.
+it are its features and small JPEGs of the frames that were read (half a megabyte or so), never the file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 import cv2
@@ -27,12 +26,13 @@ from pipeline.language import LanguageModel, load_language
 from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
 from pipeline.media import MAX_STEPS, read_clip
 from views.joblog import job
+from views.memory import give_back
 from views.turns import Turns
 from views.uploads import private_file
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 BEAM = 3  # sentences kept while a clip is described after each of its frames
-CLIPS_KEPT = 64  # about 64 MB
+BYTES_KEPT = 48_000_000  # of recent clips: some 70 short ones, or some 24 of a minute and more
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
 
 Progress = Callable[[float, str], None]  # share done in 0..1, what is happening now
@@ -40,7 +40,9 @@ Progress = Callable[[float, str], None]  # share done in 0..1, what is happening
 
 @st.cache_resource(show_spinner=False)
 def encoder() -> Encoder:
-    return load_encoder()
+    loaded = load_encoder()
+    give_back()
+    return loaded
 
 
 @st.cache_resource(show_spinner=False)
@@ -72,17 +74,23 @@ class EncodedClip:
     kind: Literal["video", "photo", "folder"]
     duration: float  # seconds
     features: tuple[FrameFeatures, ...]
-    pictures: tuple[bytes, ...]  # JPEG, one a frame
+    pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a closer look, which nobody sees
     mime: str | None  # under which a browser plays the file itself, if it can
     regions: np.ndarray | None  # (R, D), of a photo
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
     told: dict[str, list[Caption]] = field(default_factory=dict)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def data_uris(self) -> list[str]:
-        """The pictures as the browser takes them."""
+        """The pictures as the browser takes them; not kept, for they would double what a clip takes."""
         return [data_uri(picture) for picture in self.pictures]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its pictures and arrays."""
+        arrays = [array for frame in self.features for array in (frame.features, frame.motion)] + [self.regions]
+        return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
@@ -112,7 +120,7 @@ class EncodedClip:
 
 
 class RecentClips:
-    """The last CLIPS_KEPT encoded clips by digest; the one that was not used for longest goes first."""
+    """Encoded clips by digest, BYTES_KEPT together; the one that was not used for longest goes first."""
 
     def __init__(self) -> None:
         self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
@@ -127,7 +135,7 @@ class RecentClips:
     def put(self, clip: EncodedClip) -> None:
         with self._lock:
             self._clips[clip.digest] = clip
-            while len(self._clips) > CLIPS_KEPT:
+            while len(self._clips) > 1 and sum(kept.size for kept in self._clips.values()) > BYTES_KEPT:
                 self._clips.popitem(last=False)
 
 
@@ -162,6 +170,7 @@ def encoded_clip(chosen: Chosen, progress: Progress, max_steps: int = MAX_STEPS)
     with turns().turn(lambda before: progress(0.0, waiting(before))):
         clip = recent_clips().get(key) or _encode(key, chosen, progress, max_steps)
     recent_clips().put(clip)
+    give_back()
     return clip
 
 
@@ -186,7 +195,7 @@ def _encode(key: str, chosen: Chosen, progress: Progress, max_steps: int) -> Enc
             for done, frame in enumerate(encoder().encode_frames(clip.frames), 1):
                 features.append(frame)
                 progress(done / len(clip.frames), f"Reading frame {done} of {len(clip.frames)}")
-        pictures = tuple(jpeg(frame.image) for frame in clip.frames)
+        pictures = tuple(jpeg(frame.image) for frame in clip.frames if max_steps == MAX_STEPS)
     return EncodedClip(key, clip.kind, clip.duration, tuple(features), pictures, clip.mime, regions)
 
 
