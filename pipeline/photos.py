@@ -18,6 +18,7 @@ KEPT_SIDE = 360  # pixels: the short side of a picture that is kept to look at, 
 FOLDER_STEP = 1.0  # seconds between the images of a folder, whose true times nobody knows
 JPEG_QUALITY = 80
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "AVIF")
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow checks a header before it takes memory; it then holds to the same limit
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 
 
@@ -54,12 +55,11 @@ def _open(path: Path, name: str) -> tuple[np.ndarray, tuple[int, int]] | None:
     """The bounded picture as (H, W, 3) uint8 BGR, and the photo's own width and height."""
     try:
         with warnings.catch_warnings():
-            # Our own limit comes next, with a better sentence; Pillow's warning at half its limit is not one.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # above the limit; twice that is an error
             photo = Image.open(path, formats=FORMATS)
     except UnidentifiedImageError:
         return None
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise MediaError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
     with photo:
         check_pixels(name, *photo.size)

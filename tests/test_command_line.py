@@ -65,6 +65,28 @@ def test_the_table_is_for_people(capsys, monkeypatch, bikes):
     assert "absent" not in told.out
 
 
+def test_results_are_appended_to_a_file_and_an_interrupted_run_goes_on(capsys, tmp_path, bikes, cat, folder):
+    shutil.copy(bikes, tmp_path / "a.mp4")
+    shutil.copy(cat, tmp_path / "b.jpg")
+    (tmp_path / "c.mp4").write_text("buy milk")
+    line = ["action", str(tmp_path), "--out", str(tmp_path / "found.jsonl")]
+    assert main(line) == 1
+    assert capsys.readouterr().out == ""
+    whole = (tmp_path / "found.jsonl").read_bytes()
+    rows = [json.loads(row) for row in whole.splitlines()]
+    assert [row["input"] for row in rows] == [str(tmp_path / name) for name in ("a.mp4", "b.jpg", "c.mp4", "frames")]
+    (tmp_path / "found.jsonl").write_bytes(whole[: whole.rindex(b'"steps"')])  # killed while it wrote the last line
+    assert main(line) == 0  # the one that was missing can be read
+    assert [json.loads(row) for row in (tmp_path / "found.jsonl").read_bytes().splitlines()] == rows
+    assert main(line) == 0
+    assert (tmp_path / "found.jsonl").read_bytes() == whole
+
+
+def test_each_image_of_a_folder_by_itself(capsys, folder):
+    assert main(["caption", str(folder), "--each", "--json", "--beam", "1"]) == 0
+    assert [Path(line["input"]).name for line in lines(capsys)] == [f"{k:03}.jpg" for k in range(6)]
+
+
 def test_captions_as_json(capsys, tmp_path, bikes, cat, folder):
     (tmp_path / "notes.mp4").write_text("buy milk")
     paths = [str(p) for p in (bikes, tmp_path / "notes.mp4", cat, folder)]

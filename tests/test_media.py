@@ -15,6 +15,7 @@ from pipeline.media import MAX_STEPS, MediaError, read_clip
 from pipeline.photos import KEPT_SIDE
 from pipeline.videos import MOTION_GAP, STRIDE
 from tests.conftest import ISCC
+from tests.hostile.corpus import png
 
 
 def grey(level: int, height: int = 64, width: int = 96) -> np.ndarray:
@@ -208,6 +209,13 @@ def test_bad_input_is_one_sentence(name, tmp_path):
     assert sentence.endswith(".")
     assert "\n" not in sentence
     assert str(tmp_path) not in sentence
+
+
+@pytest.mark.parametrize("width", [8001, 16_001])  # Pillow warns above its limit, and raises above twice that
+def test_a_photo_above_the_limit_is_refused_before_it_takes_memory(width, tmp_path):
+    (tmp_path / "large.png").write_bytes(png(width, 8000, b""))
+    with pytest.raises(MediaError, match=r"large\.png has too many pixels; the limit is 64 million\."):
+        read_clip(tmp_path / "large.png")
 
 
 def test_what_is_not_there(tmp_path):

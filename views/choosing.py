@@ -14,7 +14,8 @@ from pipeline.limits import MAX_MEGABYTES
 from pipeline.media import MAX_STEPS, MediaError
 from pipeline.recurrent import CELLS
 from pipeline.samples import SAMPLES, sample_path
-from views.loaded import CELL_NAMES, Chosen, EncodedClip, encoded_clip, recent_clips
+from views.encoding import encoded_clip
+from views.loaded import CELL_NAMES, Chosen, EncodedClip, recent_clips
 from views.turns import LineIsFullError
 
 

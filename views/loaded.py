@@ -1,16 +1,14 @@
 """What all visitors share: the networks, loaded once a process, and the features of recent clips.
 
 A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
-it are its features and small JPEGs of the frames that were read (about 1 MB), never the file.
+it are its features and small JPEGs of the frames that were read (half a megabyte or so), never the file.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,30 +17,27 @@ import streamlit as st
 from pipeline.account import data_uri
 from pipeline.action import ActionModel, ActionStep, load_action
 from pipeline.caption import Caption, CaptionModel, load_caption
-from pipeline.clip import ClipStream, unpacked
+from pipeline.clip import unpacked
 from pipeline.digits import DigitReader, load_digits
-from pipeline.encoder import Encoder, FrameFeatures, grid, in_order, load_encoder
+from pipeline.encoder import Encoder, FrameFeatures, grid, load_encoder
 from pipeline.inside import memory
 from pipeline.language import LanguageModel, load_language
 from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
-from pipeline.media import MAX_STEPS, open_clip
-from views.joblog import Job, job
+from pipeline.media import MAX_STEPS
+from views.memory import give_back
 from views.turns import Turns
-from views.uploads import private_file
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 BEAM = 3  # sentences kept while a clip is described after each of its frames
-CLIPS_KEPT = 64  # about 64 MB
-TOP = 3  # labels shown while a clip is still being read
+BYTES_KEPT = 48_000_000  # of recent clips: some 70 short ones, or some 24 of a minute and more
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
-
-# Told while a clip is read: the share done in 0..1, what is happening, and the likeliest labels so far, if any.
-Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
 
 
 @st.cache_resource(show_spinner=False)
 def encoder() -> Encoder:
-    return load_encoder()
+    loaded = load_encoder()
+    give_back()
+    return loaded
 
 
 @st.cache_resource(show_spinner=False)
@@ -74,17 +69,23 @@ class EncodedClip:
     kind: Literal["video", "photo", "folder"]
     duration: float  # seconds
     features: tuple[FrameFeatures, ...]
-    pictures: tuple[bytes, ...]  # JPEG, one a frame
+    pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a closer look, which nobody sees
     mime: str | None  # under which a browser plays the file itself, if it can
     regions: np.ndarray | None  # (R, D), of a photo
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
     told: dict[str, list[Caption]] = field(default_factory=dict)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
 
-    @cached_property
+    @property
     def data_uris(self) -> list[str]:
-        """The pictures as the browser takes them."""
+        """The pictures as the browser takes them; not kept, for they would double what a clip takes."""
         return [data_uri(picture) for picture in self.pictures]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its pictures and arrays."""
+        arrays = [array for frame in self.features for array in (frame.features, frame.motion)] + [self.regions]
+        return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
@@ -114,7 +115,7 @@ class EncodedClip:
 
 
 class RecentClips:
-    """The last CLIPS_KEPT encoded clips by digest; the one that was not used for longest goes first."""
+    """Encoded clips by digest, BYTES_KEPT together; the one that was not used for longest goes first."""
 
     def __init__(self) -> None:
         self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
@@ -129,7 +130,7 @@ class RecentClips:
     def put(self, clip: EncodedClip) -> None:
         with self._lock:
             self._clips[clip.digest] = clip
-            while len(self._clips) > CLIPS_KEPT:
+            while len(self._clips) > 1 and sum(kept.size for kept in self._clips.values()) > BYTES_KEPT:
                 self._clips.popitem(last=False)
 
 
@@ -153,78 +154,6 @@ class Chosen(NamedTuple):
     def key(self, max_steps: int) -> str:
         """What its clip is known by, if so many steps were read at most."""
         return self.digest if max_steps == MAX_STEPS else f"{self.digest}-{max_steps}"
-
-
-def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
-    """The file's clip, read when it is its turn, unless somebody before it in line had the same. ``cell`` is the
-    recogniser's that says meanwhile what it thinks so far.
-
-    Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
-    """
-    key = chosen.key(max_steps)
-    with turns().turn(lambda before: progress(0.0, waiting(before), ())):
-        clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
-    recent_clips().put(clip)
-    return clip
-
-
-def waiting(before: int) -> str:
-    return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
-
-
-def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
-    with job(len(chosen.data)) as noted, private_file(chosen.data) as path:
-        noted.stage("first")
-        shown = Shown(progress)
-        with open_clip(path, max_steps, chosen.name, shown.again) as stream:
-            opened = stream.opened
-            noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
-            regions = None
-            if opened.kind == "photo":
-                (frame,) = stream
-                seen = encoder().encode([frame.image])
-                features, regions = (FrameFeatures(0, 0.0, seen.features[0]),), seen.maps[0]
-            else:
-                features = in_order(_watched(stream, cell, shown, noted), stream)
-            clip = stream.clip()
-        noted.notes["frames"] = len(features)
-        pictures = tuple(frame.jpeg for frame in clip.frames)
-    return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
-
-
-class Shown:
-    """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress, self._last = progress, (0.0, "Opening the file", ())
-        self.again()
-
-    def again(self) -> None:
-        self._progress(*self._last)
-
-    def now(self, share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
-        self._last = (share, text, top)
-        self.again()
-
-
-def _watched(stream: ClipStream, cell: str, shown: Shown, noted: Job) -> Iterator[FrameFeatures]:
-    """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
-    model, claimed = action_model(cell), stream.opened.claimed
-    seen: list[FrameFeatures] = []
-
-    def passing() -> Iterator[FrameFeatures]:
-        for frame in encoder().encode_frames(stream):
-            seen.append(frame)
-            yield frame
-
-    for step in model.read(passing()):
-        if len(seen) == 1:
-            noted.stage("rest")
-        share = min(1.0, step.time / claimed) if claimed else 0.0
-        order = step.probabilities.argsort()[::-1][:TOP]
-        top = [(model.labels[k], float(step.probabilities[k])) for k in order]
-        shown.now(share, f"{step.time:.1f} s of the clip read", top)
-        yield seen[-1]
 
 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)

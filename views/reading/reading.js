@@ -19,6 +19,7 @@ function stage(root, data, signal) {
 }
 
 function verdict(root, data, signal) {
+  root.dataset.clip = data.clip // whose answer this is, for whoever waits for it
   const when = el("p", { class: "when" })
   const label = el("h2", { class: "label" })
   const number = el("span", { class: "number" })
