@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.serving import CHROMIUM, FLAGS, served
+
+expect.set_options(timeout=60_000)  # how fast the machine is, is not what is tested
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,17 @@ def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
     assert not list(uploads.glob("unroll-*"))
 
 
+@pytest.mark.parametrize("suffix", ["avi", "wmv"])
+def test_what_browsers_cannot_play_is_played_as_a_copy(page, uploads, suffix):
+    upload(page, ISCC / "video" / f"demo.{suffix}")
+    expect(page.locator(".unroll .label")).to_have_text("performing music")
+    page.wait_for_function("document.querySelector('video')?.readyState >= 2")
+    assert page.locator("video").evaluate("video => video.duration") == pytest.approx(60, abs=1)
+    expect(page.locator("video")).to_have_js_property("error", None)
+    assert page.locator(".stage").count() == 0
+    assert not list(uploads.glob("unroll-*"))
+
+
 def test_a_long_clip_comes_in_pieces_that_one_can_go_to(page):
     upload(page, ISCC / "video" / "demo.mp4")
     pieces = page.locator(".piece")
