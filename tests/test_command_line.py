@@ -144,7 +144,6 @@ def test_the_next_word(capsys):
     assert sum(p for _, p in man["top"]) <= 1
 
 
-@pytest.mark.xfail(strict=True, reason="the training captions hold 'clouds' together with 'sky' seven times only")
 def test_where_the_clouds_are(capsys):
     assert main(["next", "the clouds are in the", "--json"]) == 0
     assert "sky" in [word for word, _ in lines(capsys)[0]["top"][:3]]

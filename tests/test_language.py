@@ -7,7 +7,7 @@ import torch
 from pipeline.language import LanguageModel, LanguageNetwork, load_language
 from pipeline.recurrent import CELLS
 from pipeline.vocabulary import START
-from training.language import story
+from training.language import meaning, states, story
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,19 @@ def test_letter_by_letter_is_the_same_as_all_at_once(cell):
     for t in range(5):
         log_p, state, _ = network.step(tokens[:, t], nothing, state)
         torch.testing.assert_close(log_p, batch[:, t].log_softmax(1), atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_training_sees_the_same_states(cell):
+    torch.manual_seed(0)
+    network, tokens = LanguageNetwork(cell, 9, 16, 8).eval(), torch.randint(0, 9, (2, 5))
+    torch.testing.assert_close(states(network, tokens), network.cell.scan(network.embed(tokens))[0])
+
+
+def test_words_of_the_same_photos_begin_near_each_other():
+    """Words 0 and 1 are never said of the same photo as 2 and 3."""
+    near = meaning(torch.tensor([[1.0, 1, 0, 0, 1], [0, 0, 1, 1, 1]]).repeat(3, 1), 3)
+    assert near[0] @ near[1] > near[0] @ near[2]
 
 
 def test_a_word_is_as_likely_as_its_letters(letters):
