@@ -62,7 +62,7 @@ def key_frames(path: Path) -> Iterator[Result]:
     """Once only: decoding every picture of ten minutes takes its time."""
     started = time.perf_counter()
     with opened(path, "clip") as capture:
-        list(sampled(capture, "clip", MAX_STEPS))
+        list(sampled(capture, "clip", MAX_STEPS, None))
     every = time.perf_counter() - started
     started = time.perf_counter()
     ClipStream(decode(path, MAX_STEPS, "clip")).clip()

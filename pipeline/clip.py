@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -77,8 +77,11 @@ class ClipStream:
     that come last, out of order; ``clip()`` is right in any case. Whatever the decoder raises is raised by both.
     """
 
-    def __init__(self, messages: Generator[Opened | Frame | Ended, None, None]) -> None:
+    def __init__(
+        self, messages: Generator[Opened | Frame | Ended, None, None], at_hand: Callable[[], bool] = lambda: True
+    ) -> None:
         self._messages = messages
+        self.at_hand = at_hand  # whether the next can be had without waiting for the decoder, as far as is known
         self._opened: Opened | None = None
         self._frames: dict[float, Frame] = {}
         self._clip: Clip | None = None

@@ -32,6 +32,11 @@ REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
 BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers later
 DEFAULT_BACKBONE = "lite0-tuned"
 
+CONFIGURATION = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "ENABLE_CPU_PINNING": False,  # decoders work beside it: a thread that is bound to a busy core holds up the others
+}
+
 EngineName = Literal["openvino", "torch"]
 Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, H, W, 3) uint8 -> (B, D), (B, R, D) float32
 
@@ -84,11 +89,13 @@ class Encoder:
         return self._encode_canvases([fitted(image) for image in images])
 
     def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
-        """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full."""
+        """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full, or
+        the next frame of a ClipStream is still being decoded: the CNN would only wait for it."""
         waiting: list[tuple[Frame, list[np.ndarray]]] = []
+        at_hand = frames.at_hand if isinstance(frames, ClipStream) else lambda: True
         for frame in frames:
             waiting.append((frame, self._pictures(frame)))
-            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1:
+            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1 or not at_hand():
                 yield from self._encode_waiting(waiting)
                 waiting = []
         if waiting:
@@ -147,7 +154,7 @@ def openvino_engine(backbone: nn.Module) -> Engine:
     def request_for(size: tuple[int, int]) -> ov.InferRequest:
         """One for each canvas, when it is first needed: a graph that takes both is a fifth slower."""
         graph.reshape([-1, *size, 3])
-        return ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+        return ov.compile_model(graph, "CPU", CONFIGURATION).create_infer_request()
 
     request_for(WIDE)
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from pipeline.clip import Ended, Frame, MediaError, Opened
 from pipeline.keyframes import read_at_key_frames
 from pipeline.photos import read_folder, read_photo
-from pipeline.videos import browser_mime, claimed_seconds, codec, opened, sampled, size
+from pipeline.videos import browser_mime, claimed_seconds, codec, level_for, opened, sampled, size
+
+SPARSE = 2  # the level from which it matters little which of some neighbouring pictures a frame is
 
 
 def decode(path: Path, max_steps: int, name: str) -> Generator[Opened | Frame | Ended, None, None]:
@@ -29,8 +31,17 @@ def decode(path: Path, max_steps: int, name: str) -> Generator[Opened | Frame | 
 
 
 def read_video(path: Path, name: str, max_steps: int) -> Iterator[Opened | Frame | Ended]:
+    """At key frames if they are near enough to where frames are wanted; else picture by picture, without decoding those
+    that no other picture refers to if frames are wanted 0.8 s apart or more."""
     with opened(path, name) as capture:
-        yield Opened("video", *size(capture), browser_mime(path, codec(capture)), claimed_seconds(capture))
-    if not (yield from read_at_key_frames(path, name, max_steps)):
-        with opened(path, name) as capture:
-            yield from sampled(capture, name, max_steps)
+        claimed = claimed_seconds(capture)
+        yield Opened("video", *size(capture), browser_mime(path, codec(capture)), claimed)
+        if (yield from read_at_key_frames(path, name, capture, max_steps)):
+            return
+    level = level_for(claimed, max_steps)
+    while True:
+        with opened(path, name, "avdiscard;nonref" if level is not None and level >= SPARSE else "") as capture:
+            right = yield from sampled(capture, name, max_steps, level)
+        if level is None or right >= level:
+            return
+        level = right

@@ -16,7 +16,7 @@ import cv2
 from pipeline.canvas import fitted
 from pipeline.clip import Ended, Frame
 from pipeline.photos import bounded, frame_of
-from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, claimed_seconds, grabbed, opened, slots_for
+from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, claimed_seconds, grabbed, level_for, opened
 
 FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
@@ -24,28 +24,35 @@ LOOKED_AT = 20  # pictures before that is judged
 RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
 
 
-def read_at_key_frames(path: Path, name: str, max_steps: int) -> Generator[Frame | Ended, None, bool]:
-    """The clip's frames; returns whether that was all of them. It was not if the key frames are too rare, too many, or
-    cannot be found again: then the clip must be read picture by picture."""
-    with opened(path, name) as capture:
-        claimed = claimed_seconds(capture)
-        slots = slots_for(claimed, max_steps)
-        if slots * STRIDE < FROM:
+def read_at_key_frames(
+    path: Path, name: str, capture: cv2.VideoCapture, max_steps: int
+) -> Generator[Frame | Ended, None, bool]:
+    """The frames of an opened video; returns whether that was all of them. It was not if the key frames are too rare,
+    too many, or cannot be found again: then the clip must be read picture by picture."""
+    claimed = claimed_seconds(capture)
+    stretch = stretch_for(claimed, max_steps)
+    if stretch < FROM:
+        return False
+    keys = key_times(path, name, stretch)
+    stretch = stretch_for(keys[-1], max_steps) if len(keys) > 1 else 0
+    if stretch < FROM or max(b - a for a, b in pairwise(keys)) > stretch:
+        return False
+    firsts = {int((key + TIME_SLACK) / stretch): key for key in reversed(keys)}  # of each stretch
+    times: list[float] = []
+    for key in sorted(firsts.values()):
+        frame = frame_after(capture, key, len(times))
+        if frame is None:
             return False
-        keys = key_times(path, name, slots * STRIDE)
-        slots = slots_for(keys[-1], max_steps) if len(keys) > 1 else 0
-        if slots * STRIDE < FROM or max(b - a for a, b in pairwise(keys)) > slots * STRIDE:
-            return False
-        firsts = {int((key + TIME_SLACK) / STRIDE) // slots: key for key in reversed(keys)}  # of each stretch
-        times: list[float] = []
-        for key in sorted(firsts.values()):
-            frame = frame_after(capture, key, len(times))
-            if frame is None:
-                return False
-            yield frame
-            times.append(frame.time)
-    yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + slots * STRIDE else times[-1], tuple(times))
+        yield frame
+        times.append(frame.time)
+    yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
     return True
+
+
+def stretch_for(seconds: float, max_steps: int) -> float:
+    """How far apart frames will be in a clip of this length, in seconds; 0 if it is unknown."""
+    level = level_for(seconds, max_steps)
+    return 0.0 if level is None else STRIDE * 2**level
 
 
 def key_times(path: Path, name: str, farthest: float) -> list[float]:

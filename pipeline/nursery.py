@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
+from PIL import Image
+
 from pipeline.clip import Ended, Frame, MediaError, Opened
 from pipeline.footage import decode
 from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES
@@ -23,6 +25,7 @@ PIPE_BYTES = 1 << 20
 
 
 def main() -> None:
+    Image.init()  # Pillow's formats are modules too: no child shall have to import them
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         while True:
             job, descriptors, *_ = socket.recv_fds(orders, 1 << 16, 1)

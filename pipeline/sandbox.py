@@ -54,7 +54,8 @@ def decoded(path: Path, max_steps: int, name: str, tick: Tick = nothing) -> Clip
     MediaError for whatever the child could not do.
     """
     job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
-    return ClipStream(_Work(job, tick, MESSAGES_PER_STEP * max_steps).messages())
+    work = _Work(job, tick, MESSAGES_PER_STEP * max_steps)
+    return ClipStream(work.messages(), work.at_hand)
 
 
 def copied(path: Path, name: str, tick: Tick = nothing) -> bytes:
@@ -160,6 +161,10 @@ class _Work:
                     return
         finally:
             self._release(False)
+
+    def at_hand(self) -> bool:
+        """Whether the child has said more than was taken."""
+        return not self._arrived.empty()
 
     def _next(self) -> Opened | Frame | Ended | bytes | MediaError:
         while True:

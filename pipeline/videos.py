@@ -6,14 +6,14 @@ other files and nothing from a network is ever opened, and a codec must be one o
 One pass, in order: every picture is ``grab()``-ed (decoded), only the wanted ones are ``retrieve()``-d (converted).
 Seeking to each frame instead is several times slower, and needs a frame count, which files lie about. Since the length
 is unknown until the end, sampling begins dense (every 0.2 s) and halves itself whenever the store is full: memory is
-bounded for any length, and the frames kept are always evenly spaced. What the file claims of its length is only
-believed in so far as frames that will be kept if it is true are given out at once.
+bounded for any length, and the frames kept are always evenly spaced. What the file claims of its length saves the dense
+beginning, and lets frames be given out at once; if the claim was too long, there is a second pass.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,8 @@ CODECS = frozenset(  # four letters each, as containers name them
     "s263 flv1 vp6f wmv1 wmv2 wmv3 wvc1 theo rv10 rv20 rv30 rv40 mjpg mjpa jpeg apch apcn apcs apco ap4h dvsd "
     "gif".split()
 )
+OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+GATE = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
 STRIDE = 0.2  # seconds between kept frames while a clip is short
 MOTION_GAP = 0.2  # seconds from a frame to the later picture that shows where it moves
 TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many containers
@@ -40,9 +42,7 @@ TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many co
 @contextmanager
 def opened(path: Path, name: str, options: str = "") -> Iterator[cv2.VideoCapture]:
     """The video behind the gate: nothing but a known container and codec of a sane size gets through."""
-    allowed = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
-    os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(filter(None, (allowed, options)))
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = _capture(path, "|".join(filter(None, (GATE, options))))
     try:
         if not capture.isOpened():
             raise MediaError(
@@ -60,6 +60,15 @@ def opened(path: Path, name: str, options: str = "") -> Iterator[cv2.VideoCaptur
         raise MediaError(f"{name} could not be decoded.") from error
     finally:
         capture.release()
+
+
+def _capture(path: Path, options: str) -> cv2.VideoCapture:
+    """cv2 takes FFmpeg's options from the environment only; nobody else's videos shall be opened with them."""
+    os.environ[OPTIONS] = options
+    try:
+        return cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    finally:
+        del os.environ[OPTIONS]
 
 
 def size(capture: cv2.VideoCapture) -> tuple[int, int]:
@@ -99,19 +108,24 @@ class _Kept:
     time: float
     picture: np.ndarray  # BGR, bounded
     later: np.ndarray | None = None  # BGR, on the canvas
-    sent: bool = False
 
 
-def sampled(capture: cv2.VideoCapture, name: str, max_steps: int) -> Iterator[Frame | Ended]:
-    """One pass over the pictures: evenly spaced frames, and the end."""
+def sampled(
+    capture: cv2.VideoCapture, name: str, max_steps: int, level: int | None
+) -> Generator[Frame | Ended, None, int]:
+    """One pass over the pictures: evenly spaced frames, one for each 2^level slots, and the end.
+
+    ``level`` follows from what the file claims; None if it claims nothing, and then no frame is given before the end.
+    Returns the level that was right. If the clip was longer, fewer frames make the clip than were given; if it was so
+    much shorter that more were wanted, there was no end, and another pass must be made with the right level.
+    """
     kept: list[_Kept] = []
-    slots, time, count = 1, 0.0, 0  # how many slots each kept picture stands for; a power of 2
-    final = slots_for(claimed_seconds(capture), max_steps)
+    now, count, time, filled = level or 0, 0, 0.0, _Filled()
     for time in grabbed(capture):
         slot = int((time + TIME_SLACK) / STRIDE)
-        due = not kept or slot // slots > kept[-1].slot // slots
         # A later picture that comes a little early (at 12 frames a second, say) is better than none.
-        gap = 0.75 * MOTION_GAP if due else MOTION_GAP
+        gap = (0.75 if filled.add(slot) else 1) * MOTION_GAP
+        due = not kept or slot >> now > kept[-1].slot >> now
         completes = bool(kept) and kept[-1].later is None and time >= kept[-1].time + gap - TIME_SLACK
         if not (due or completes):
             continue
@@ -119,40 +133,59 @@ def sampled(capture: cv2.VideoCapture, name: str, max_steps: int) -> Iterator[Fr
         if not ok or picture is None or picture.size == 0:
             continue
         picture = bounded(picture)
+        ready = bool(kept) and kept[-1].later is None  # nothing can be added to it any more
         if completes and picture.shape == kept[-1].picture.shape:
             kept[-1].later = fitted(picture)
-        if final and kept and (due or completes) and not kept[-1].sent and is_first(kept, max(final, slots)):
-            yield _sent(kept[-1], count)
+        if ready and level is not None:
+            yield _frame(kept[-1], count)
             count += 1
         if due:
             kept.append(_Kept(slot, time, picture))
         while len(kept) > max_steps:
-            slots *= 2
-            kept = [k for j, k in enumerate(kept) if j == 0 or k.slot // slots > kept[j - 1].slot // slots]
+            now += 1
+            kept = [k for j, k in enumerate(kept) if j == 0 or k.slot >> now > kept[j - 1].slot >> now]
     if not kept:
         raise MediaError(f"{name} holds no picture that can be decoded.")
-    for k in kept:
-        if not k.sent:
-            yield _sent(k, count)
+    if now > filled.level(max_steps):
+        return filled.level(max_steps)
+    for k in kept if level is None else kept[-1:]:
+        if level is None or k.later is None:
+            yield _frame(k, count)
             count += 1
     yield Ended(time, tuple(k.time for k in kept))
+    return now
 
 
-def slots_for(seconds: float, max_steps: int) -> int:
-    """How many slots a kept picture will stand for in a clip of this length; 0 if the length is unknown."""
-    slots = 1 if seconds > 0 else 0
-    while slots and int((seconds + TIME_SLACK) / STRIDE) // slots >= max_steps:
-        slots *= 2
-    return slots
+class _Filled:
+    """How many stretches of 2^k slots hold a picture, for every k."""
+
+    def __init__(self) -> None:
+        self._last, self._counts = -1, [0] * 24
+
+    def add(self, slot: int) -> bool:
+        """Slots must come in rising order; -> whether this one is new."""
+        new = slot > self._last
+        for k in range(len(self._counts)):
+            if slot >> k == self._last >> k:
+                break  # then they are in the same stretch for every larger k, too
+            self._counts[k] += 1
+        self._last = slot
+        return new
+
+    def level(self, max_steps: int) -> int:
+        """The smallest k for which they are not too many."""
+        return next(k for k, count in enumerate(self._counts) if count <= max_steps)
 
 
-def is_first(kept: list[_Kept], slots: int) -> bool:
-    """Whether the last of them stays when each stands for so many slots."""
-    return len(kept) == 1 or kept[-1].slot // slots > kept[-2].slot // slots
+def level_for(seconds: float, max_steps: int) -> int | None:
+    """The level of a clip of this length, None if it is unknown."""
+    if seconds <= 0:
+        return None
+    last = int((seconds + TIME_SLACK) / STRIDE)
+    return max(0, (last // max_steps).bit_length())
 
 
-def _sent(kept: _Kept, index: int) -> Frame:
-    kept.sent = True
+def _frame(kept: _Kept, index: int) -> Frame:
     return frame_of(index, kept.time, kept.picture, kept.later)
 
 

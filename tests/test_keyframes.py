@@ -67,7 +67,7 @@ def test_they_are_found_where_they_are(make_long):
 def test_where_they_are_too_many_or_too_rare_every_picture_is_decoded(make_long, every):
     path = make_long(every)
     with opened(path, "clip") as capture:
-        *_, ended = sampled(capture, "clip", MAX_STEPS)
+        *_, ended = sampled(capture, "clip", MAX_STEPS, None)
     clip = whole(path)
     assert [frame.time for frame in clip.frames] == list(ended.times)
     assert clip.duration == ended.duration

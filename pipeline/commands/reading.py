@@ -18,7 +18,7 @@ Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is
 Results = Iterable[tuple[str, Found | MediaError]]  # each input with what was found, or why it cannot be read
 Reader = Callable[[Opened], Results]  # a command's networks, loaded
 
-AHEAD = 2  # inputs that are decoded while another one is encoded: as many as a small machine has cores
+AHEAD = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
 
 
 def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
