@@ -10,6 +10,7 @@ from pipeline.keyframes import read_at_key_frames
 from pipeline.photos import read_folder, read_photo
 from pipeline.videos import browser_mime, claimed_seconds, codec, level_for, opened, sampled, size
 
+REFERRED_TO = "avdiscard;nonref"  # FFmpeg then leaves out the pictures that no other one refers to
 SPARSE = 2  # the level from which it matters little which of some neighbouring pictures a frame is
 
 
@@ -33,14 +34,19 @@ def decode(path: Path, max_steps: int, name: str) -> Generator[Opened | Frame | 
 def read_video(path: Path, name: str, max_steps: int) -> Iterator[Opened | Frame | Ended]:
     """At key frames if they are near enough to where frames are wanted; else picture by picture, without decoding those
     that no other picture refers to if frames are wanted 0.8 s apart or more."""
-    with opened(path, name) as capture:
+    with opened(path, name, REFERRED_TO) as capture:
         claimed = claimed_seconds(capture)
         yield Opened("video", *size(capture), browser_mime(path, codec(capture)), claimed)
-        if (yield from read_at_key_frames(path, name, capture, max_steps)):
-            return
-    level = level_for(claimed, max_steps)
+        level = level_for(claimed, max_steps)
+        if level is not None and level >= SPARSE:
+            if (yield from read_at_key_frames(path, name, claimed, max_steps)):
+                return
+            right = yield from sampled(capture, name, max_steps, level)
+            if right >= level:
+                return
+            level = right
     while True:
-        with opened(path, name, "avdiscard;nonref" if level is not None and level >= SPARSE else "") as capture:
+        with opened(path, name, REFERRED_TO if level is not None and level >= SPARSE else "") as capture:
             right = yield from sampled(capture, name, max_steps, level)
         if level is None or right >= level:
             return

@@ -16,7 +16,7 @@ import cv2
 from pipeline.canvas import fitted
 from pipeline.clip import Ended, Frame
 from pipeline.photos import bounded, frame_of
-from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, claimed_seconds, grabbed, level_for, opened
+from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, grabbed, level_for, opened
 
 FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
@@ -24,12 +24,9 @@ LOOKED_AT = 20  # pictures before that is judged
 RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
 
 
-def read_at_key_frames(
-    path: Path, name: str, capture: cv2.VideoCapture, max_steps: int
-) -> Generator[Frame | Ended, None, bool]:
-    """The frames of an opened video; returns whether that was all of them. It was not if the key frames are too rare,
-    too many, or cannot be found again: then the clip must be read picture by picture."""
-    claimed = claimed_seconds(capture)
+def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | Ended, None, bool]:
+    """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if the
+    key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
     stretch = stretch_for(claimed, max_steps)
     if stretch < FROM:
         return False
@@ -39,12 +36,13 @@ def read_at_key_frames(
         return False
     firsts = {int((key + TIME_SLACK) / stretch): key for key in reversed(keys)}  # of each stretch
     times: list[float] = []
-    for key in sorted(firsts.values()):
-        frame = frame_after(capture, key, len(times))
-        if frame is None:
-            return False
-        yield frame
-        times.append(frame.time)
+    with opened(path, name) as capture:
+        for key in sorted(firsts.values()):
+            frame = frame_after(capture, key, len(times))
+            if frame is None:
+                return False
+            yield frame
+            times.append(frame.time)
     yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
     return True
 
