@@ -1,6 +1,6 @@
 """Long clips: time grows with the frames kept, and memory does not grow.
 
-Each length is read by a command of its own, whose largest process is measured.
+Each length is read by a command of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import repeat
 from pathlib import Path
 
 from benchmarks.clips import looped, write_clip
+from benchmarks.memory import Memory
 from benchmarks.results import Result, ratio, result
 from pipeline.clip import ClipStream
 from pipeline.footage import decode
@@ -47,15 +48,14 @@ def clip(folder: Path, name: str, seconds: int, times: int) -> Path:
 
 
 def command(path: Path) -> tuple[float, float]:
-    """The seconds of one command, and the megabytes of its largest process at its peak."""
+    """The seconds of one command, and its megabytes at their peak, those of its decoders included."""
     started = time.perf_counter()
     line = [sys.executable, "-m", "pipeline", "action", str(path), "--json"]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, env=NO_LIMITS)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{path.name} was not read.")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024 / 10**6
+    with Memory(process.pid) as memory:
+        if process.wait():
+            raise RuntimeError(f"{path.name} was not read.")
+    return time.perf_counter() - started, sum(memory.peak)
 
 
 def key_frames(path: Path) -> Iterator[Result]:

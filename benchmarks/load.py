@@ -15,90 +15,22 @@ import hashlib
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 
 from playwright.async_api import Browser, Page, async_playwright
 from playwright.async_api import Error as BrowserError
 
+from benchmarks.memory import Memory, descendants
 from benchmarks.variants import different_files
 from tests.browser.serving import CHROMIUM, FLAGS, Served, served
 
 WHOLE_LIMIT = 15 * 60  # seconds for all uploads together
 UPLOAD_LIMIT = 90  # seconds from choosing a file to its answer
-LOOK_EVERY = 0.2  # seconds
 EARLY = 10  # uploads after which memory is compared with its end
 FIRST = "the first prediction"
 WRONG = "[data-testid=stAlert], [data-testid=stException]"
-
-
-# ── Memory ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-class Memory(AbstractContextManager["Memory"]):
-    """Resident megabytes of the server and of its decoding processes together, at noted moments and at their peaks.
-
-    The sum counts what a decoder shares with the nursery that forked it twice; it is an upper bound.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.peak = (0.0, 0.0)
-        self.noted: dict[str, tuple[float, float]] = {}
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Memory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None):
-        self._ended.set()
-        self._thread.join()
-
-    def note(self, moment: str) -> None:
-        self.noted[moment] = self._now()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(LOOK_EVERY):
-            self.peak = tuple(map(max, self.peak, self._now()))
-
-    def _now(self) -> tuple[float, float]:
-        return resident(self.pid), sum(resident(child) for child in descendants(self.pid) if decodes(child))
-
-
-def resident(pid: int) -> float:
-    """Megabytes, or 0 of a process that has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) * 1024 / 10**6 for line in lines if line.startswith("VmRSS:")), 0.0)
-
-
-def decodes(pid: int) -> bool:
-    """Whether it is a nursery or a decoder already: until it has begun its own program, a process has its parent's
-    memory and would be counted with all of it."""
-    try:
-        return b"pipeline.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-
-
-def descendants(pid: int) -> list[int]:
-    """Children, their children, and so on."""
-    found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(child) for child in tasks.read_text().split()]
-        except OSError:
-            continue  # the thread or its process has just ended
-        found += [each for child in children for each in (child, *descendants(child))]
-    return found
 
 
 # ── Visitors ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -86,7 +86,7 @@ def measure(rounds: int) -> Iterator[Result]:
     for name in ("tutorial", "seeking"):
         gain = ratio(seconds[name], seconds["ours"])
         yield result(f"over_{name}", seconds[name], "s", gain, f"our {statistics.median(seconds['ours']):.2f} s")
-        yield from windows(tutorial, frames, rounds, lambda: list(model.read(encoder.encode_frames(frames[:1]))))
+    yield from windows(tutorial, frames, rounds, lambda: list(model.read(encoder.encode_frames(frames[:1]))))
 
 
 def windows(tutorial: Tutorial, frames: Sequence[Frame], rounds: int, ours: Callable[[], object]) -> Iterator[Result]:

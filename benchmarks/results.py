@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,17 @@ def result(name: str, values: Sequence[float], unit: str, ratio: float, against:
 
 def side_by_side(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """The seconds that each way takes, in every round. They take turns, so that a machine whose speed drifts slows all
-    of them alike; a first turn, not counted, warms them up."""
+    of them alike, in another order each time, since some leave threads behind that spin for a while; a first turn, not
+    counted, warms them up."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
+    order, random = list(ways.items()), Random(0)
     for turn in range(rounds + 1):
-        for name, run in ways.items():
+        for name, run in order:
             started = time.perf_counter()
             run()
             if turn:
                 seconds[name].append(time.perf_counter() - started)
+        random.shuffle(order)
     return seconds
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +28,7 @@ def measure(rounds: int) -> Iterator[Result]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             yield from cold(Path(folder), browser, rounds)
+            yield from parts(rounds)
             with served(Path(folder)) as app:
                 waits = [uploaded(opened(browser, app.url), clip) for clip in clips][1:]  # the first one warms it up
         finally:
@@ -31,6 +36,37 @@ def measure(rounds: int) -> Iterator[Result]:
     first, last = zip(*waits, strict=True)
     yield result("first_prediction_on_page", first, "s", SOON / sorted(first)[len(first) // 2], "1 s after choosing")
     yield result("answer_on_page", last, "s", SECONDS / sorted(last)[len(last) // 2], "the length of the clip")
+
+
+PARTS = """
+import json, time
+marks = [time.perf_counter()]
+def mark(): marks.append(time.perf_counter())
+import streamlit; mark()
+import torch; mark()
+import views.watch, views.describe, views.inside, views.language, views.models; mark()
+from pipeline.encoder import load_encoder; encoder = load_encoder(); mark()
+from pipeline.action import load_action; from pipeline.caption import load_caption
+load_action("lstm"); load_caption("clip", "lstm"); mark()
+from pipeline.media import read_clip; from pipeline.samples import sample_path
+list(encoder.encode_frames(read_clip(sample_path("bikes")).frames)); mark()
+print(json.dumps([b - a for a, b in zip(marks, marks[1:])]))
+"""
+NAMES = ("importing_streamlit", "importing_torch", "importing_the_app", "loading_the_cnn", "loading_heads", "a_sample")
+
+
+def parts(rounds: int) -> Iterator[Result]:
+    """What a cold start consists of, one after the other, in a process of its own."""
+    line = [sys.executable, "-W", "ignore", "-c", PARTS]
+    runs = [json.loads(subprocess.run(line, capture_output=True, check=True).stdout) for _ in range(rounds)]
+    for name, seconds in zip(NAMES, zip(*runs, strict=True), strict=True):
+        yield result(
+            f"cold_{name}",
+            seconds,
+            "s",
+            statistics.median(seconds) / sum(map(statistics.median, zip(*runs, strict=True))),
+            "all these parts",
+        )
 
 
 def cold(folder: Path, browser: Browser, rounds: int) -> Iterator[Result]:

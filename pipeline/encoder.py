@@ -9,6 +9,7 @@ the top left), C = 1000 classes.
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -142,13 +143,16 @@ def torch_engine(backbone: nn.Module) -> Engine:
 
 def openvino_engine(backbone: nn.Module) -> Engine:
     """The backbone converted in memory and compiled for this CPU, in float32 throughout."""
+    sys.modules.setdefault("openvino_telemetry", None)  # without it the converter tells nobody that it was used
     import openvino as ov
 
     example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenVINO converts by torch.jit.trace, which torch retires
         warnings.simplefilter("ignore", DeprecationWarning)
-        graph = ov.convert_model(backbone, example_input=example)
+        # Traced here, because the converter would trace it twice and compare, which takes two seconds of a start.
+        traced = torch.jit.trace(backbone, example, check_trace=False)
+        graph = ov.convert_model(traced, example_input=example)
 
     @cache
     def request_for(size: tuple[int, int]) -> ov.InferRequest:

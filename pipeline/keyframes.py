@@ -25,8 +25,8 @@ RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture bef
 
 
 def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | Ended, None, bool]:
-    """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if the
-    key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
+    """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if
+    the key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
     stretch = stretch_for(claimed, max_steps)
     if stretch < FROM:
         return False

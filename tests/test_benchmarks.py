@@ -24,7 +24,7 @@ def test_a_benchmark_prints_a_table_and_saves_its_results(capsys, tmp_path):
 def test_ways_take_turns_and_the_first_turn_does_not_count():
     calls: list[str] = []
     seconds = side_by_side({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
-    assert calls == ["a", "b"] * 3
+    assert [sorted(calls[k : k + 2]) for k in (0, 2, 4)] == [["a", "b"]] * 3
     assert [len(each) for each in seconds.values()] == [2, 2]
     assert ratio([3, 1, 2], [1, 1, 1]) == 2
 
