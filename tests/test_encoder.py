@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -145,3 +147,9 @@ def test_regions_stand_row_by_row_where_the_picture_has_them(encoder):
 def test_nothing_to_encode(encoder):
     with pytest.raises(ValueError, match="at least one"):
         encoder.encode([])
+
+
+def test_nobody_is_told_that_the_network_was_converted(encoder):
+    """OpenVINO's converter would send that to its makers; here it finds no way to."""
+    assert encoder.encode([np.zeros((224, 288, 3), np.uint8)]).features.shape == (1, FEATURE_SIZE)
+    assert sys.modules["openvino_telemetry"] is None
