@@ -10,6 +10,7 @@ import sys
 
 from pipeline.checkpoint import CheckpointError
 from pipeline.commands import COMMANDS
+from pipeline.commands.reading import UsageError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         return args.run(args)
-    except CheckpointError as error:
+    except (CheckpointError, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
 

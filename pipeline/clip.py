@@ -78,9 +78,12 @@ class ClipStream:
     """
 
     def __init__(
-        self, messages: Generator[Opened | Frame | Ended, None, None], at_hand: Callable[[], bool] = lambda: True
+        self,
+        messages: Generator[Opened | Frame | Ended, None, None],
+        at_hand: Callable[[], bool] = lambda: True,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
-        self._messages = messages
+        self._messages, self._end = messages, end
         self.at_hand = at_hand  # whether the next can be had without waiting for the decoder, as far as is known
         self._opened: Opened | None = None
         self._frames: dict[float, Frame] = {}
@@ -90,7 +93,9 @@ class ClipStream:
     def opened(self) -> Opened:
         """Waits until the file was recognised."""
         if self._opened is None:
-            self._opened = next(self._messages)
+            self._opened = next(self._messages, None)
+        if self._opened is None:
+            raise MediaError("The clip cannot be read any more.")
         return self._opened
 
     def __iter__(self) -> Iterator[Frame]:
@@ -107,6 +112,8 @@ class ClipStream:
     def clip(self) -> Clip:
         for _ in self:
             pass
+        if self._clip is None:
+            raise MediaError("The clip was not read to its end.")
         return self._clip
 
     def __enter__(self) -> ClipStream:
@@ -115,3 +122,4 @@ class ClipStream:
     def __exit__(self, *ended: object) -> None:
         """End the decoding, if it has not ended."""
         self._messages.close()
+        self._end()

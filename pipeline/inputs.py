@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from pipeline.photos import SUFFIXES as PHOTOS
@@ -13,23 +13,35 @@ VIDEOS = frozenset(
 )
 
 
-def inputs(paths: Iterable[str], each: bool = False, kind: type = Path) -> Iterator[str]:
+def inputs(paths: Iterable[str], each: bool = False, kind: Callable[[str], Path] = Path) -> Iterator[str]:
     """A folder of nothing but images is one clip; any other is walked in name order, and every video, photo or folder
-    of images in it is an input of its own. With ``each``, every image is. What is hidden or of another kind is passed
-    over; a folder in which nothing is found stands for itself, so that whoever reads it can say so.
+    of images in it is an input of its own. With ``each``, every image is. What is hidden, of another kind, or a link to
+    a folder is passed over; a folder in which nothing is found stands for itself, so that whoever reads it can say so.
     ``kind`` makes paths of strings, pathlib's or others like them."""
     for path in paths:
-        found = list(_within(kind(path), each)) if kind(path).is_dir() else [path]
+        found = list(_within(kind(path), each)) if _is_folder(kind(path)) else []
         yield from found or [path]
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _within(folder: Path, each: bool) -> Iterator[str]:
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError:
+        yield str(folder)  # whoever reads it says why it cannot be read
+        return
     if entries and not each and all(entry.suffix.lower() in PHOTOS and entry.is_file() for entry in entries):
         yield str(folder)
         return
     for entry in entries:
-        if entry.is_dir():
-            yield from _within(entry, each)
+        if _is_folder(entry):
+            if not entry.is_symlink():  # it may lead back here
+                yield from _within(entry, each)
         elif entry.suffix.lower() in PHOTOS | VIDEOS:
             yield str(entry)

@@ -43,8 +43,18 @@ def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) ->
                 return False
             yield frame
             times.append(frame.time)
+        if claimed > keys[-1] + stretch and lasts(capture, keys[-1] + stretch):
+            return False
     yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
     return True
+
+
+def lasts(capture: cv2.VideoCapture, until: float) -> bool:
+    """Whether there are pictures after that time, from where the last frame was read on."""
+    while capture.grab():
+        if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 > until:
+            return True
+    return False
 
 
 def stretch_for(seconds: float, max_steps: int) -> float:
@@ -79,5 +89,6 @@ def frame_after(capture: cv2.VideoCapture, key: float, index: int) -> Frame | No
     while capture.grab():
         if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
             ok, later = capture.retrieve()
-            return frame_of(index, time, picture, fitted(bounded(later)) if ok else None)
+            alike = ok and bounded(later).shape == picture.shape
+            return frame_of(index, time, picture, fitted(bounded(later)) if alike else None)
     return frame_of(index, time, picture)

@@ -30,4 +30,4 @@ DECODER_CPU_SECONDS = _limit("DECODER_CPU_SECONDS", 240)  # of all its threads t
 DECODER_MEGABYTES = _limit("DECODER_MEGABYTES", 1536)  # of memory of its own
 
 COPY_SECONDS = _limit("COPY_SECONDS", 600)  # of a video that browsers cannot play: so much of it can be watched
-COPY_MEGABYTES = _limit("COPY_MEGABYTES", 40)  # of that copy
+COPY_MEGABYTES = _limit("COPY_MEGABYTES", 24)  # of that copy

@@ -42,7 +42,7 @@ def copy(path: Path, name: str) -> bytes:
             stream.height, stream.width, stream.time_base = *first.shape[:2], CLOCK
             write(container, stream, time, first)
             for time, picture in pictures:
-                if time > COPY_SECONDS or target.tell() > (COPY_MEGABYTES - 1) * 10**6:
+                if time > COPY_SECONDS or target.tell() > 0.95 * COPY_MEGABYTES * 10**6:
                     break
                 if picture.shape == first.shape:
                     write(container, stream, time, picture)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
@@ -23,24 +24,30 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from PIL import Image
 
 from pipeline.canvas import TALL, WIDE
 from pipeline.clip import ClipStream, Ended, Frame, MediaError, Opened
 from pipeline.limits import COPY_MEGABYTES, DECODER_SECONDS
+from pipeline.photos import KEPT_SIDE
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST_LINE = 200_000  # bytes of JSON
-LARGEST_JPEG = 10**7  # bytes
+LARGEST_JPEG = 10**6  # bytes
+MOST_JPEG_BYTES = 50 * 10**6  # of one clip
+KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
 MESSAGES_PER_STEP = 16  # that a child may send: a file that lies about its length is given out more than once
 PIPE_BYTES = 1 << 20
 TICK = 0.2  # seconds
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
 
 Tick = Callable[[], None]
+Message = Opened | Frame | Ended | bytes | MediaError  # what a child says: the last three are last words
 
 
 def nothing() -> None:
@@ -55,7 +62,7 @@ def decoded(path: Path, max_steps: int, name: str, tick: Tick = nothing) -> Clip
     """
     job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
     work = _Work(job, tick, MESSAGES_PER_STEP * max_steps)
-    return ClipStream(work.messages(), work.at_hand)
+    return ClipStream(work.messages(), work.at_hand, work.end)
 
 
 def copied(path: Path, name: str, tick: Tick = nothing) -> bytes:
@@ -101,7 +108,9 @@ class Nursery:
     def end(self) -> None:
         """Let an idle one go in peace."""
         self._socket.close()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        self.kill()
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -136,16 +145,18 @@ class _Work:
 
     def __init__(self, job: dict[str, Any], tick: Tick, most: int) -> None:
         self._name, self._tick, self._most = job["name"], tick, most
-        self._arrived: queue.SimpleQueue[Opened | Frame | Ended | bytes | MediaError] = queue.SimpleQueue()
+        self._said = _Said(job)
+        self._arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._lock, self._late = threading.Lock(), False
-        self._nursery: Nursery | None = _nursery()
-        try:
-            pipe = self._nursery.send(job)
-        except OSError as error:
-            self._release(False)
-            raise MediaError(f"{self._name} could not be opened: the decoder is gone. Please try again.") from error
         self._watchdog = threading.Timer(DECODER_SECONDS, self._stop)
         self._watchdog.daemon = True
+        self._nursery: Nursery | None = None
+        try:
+            self._nursery = _nursery()
+            pipe = self._nursery.send(job)
+        except OSError as error:
+            self.end()
+            raise MediaError(f"{self._name} could not be opened: there is no decoder. Please try again.") from error
         self._watchdog.start()
         threading.Thread(target=self._receive, args=(pipe,), daemon=True).start()
 
@@ -160,13 +171,17 @@ class _Work:
                 if isinstance(message, Ended | bytes):
                     return
         finally:
-            self._release(False)
+            self.end()
+
+    def end(self) -> None:
+        """The child, and the nursery with it, unless it has said its last word."""
+        self._release(False)
 
     def at_hand(self) -> bool:
         """Whether the child has said more than was taken."""
         return not self._arrived.empty()
 
-    def _next(self) -> Opened | Frame | Ended | bytes | MediaError:
+    def _next(self) -> Message:
         while True:
             try:
                 return self._arrived.get(timeout=TICK)
@@ -174,18 +189,19 @@ class _Work:
                 self._tick()
 
     def _receive(self, pipe: IO[bytes]) -> None:
-        """In the thread: until the child has said its last word, or something that it should not."""
+        """In the thread: until the child has said its last word and ended, or said something that it should not."""
         try:
             with pipe:
                 for _ in range(self._most):
                     message = _message(pipe)
+                    self._said.check(message)
                     if isinstance(message, Ended | bytes | MediaError):
-                        self._release(True)
+                        self._release(reuse=not pipe.read(1))  # the pipe's end is the child's
                         self._arrived.put(message)
                         return
                     self._arrived.put(message)
             raise _BrokenError
-        except (_BrokenError, ValueError, TypeError, KeyError, OverflowError, OSError):
+        except Exception:  # whatever a hostile child can make json, numpy or Pillow raise
             self._release(False)
             slow = f"{self._name} takes longer to decode than {DECODER_SECONDS} s."
             broken = f"{self._name} could not be decoded: it is damaged, or not what it seems."
@@ -199,33 +215,69 @@ class _Work:
         """Let the nursery go, once: to whoever comes next, or, with its child, for good."""
         with self._lock:
             nursery, self._nursery = self._nursery, None
-        if nursery is None:
-            return
         self._watchdog.cancel()
-        if reuse:
+        if nursery is not None and reuse:
             _idle.put(nursery)
-        else:
+        elif nursery is not None:
             nursery.kill()
+
+
+class _Said:
+    """What a child has said so far: its messages must make sense in their order."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._task, self._most = job["task"], job.get("max_steps", 0)
+        self._opened: Opened | None = None
+        self._times: set[float] = set()
+        self._bytes = 0
+
+    def check(self, message: Message) -> None:
+        """Raises _BrokenError for one that none of our own children would send here."""
+        match message:
+            case MediaError():
+                fine = True
+            case bytes():
+                fine = self._task == "copy"
+            case Opened():
+                fine = self._task == "frames" and self._opened is None
+                self._opened = message
+            case Frame(time=time, jpeg=jpeg):
+                fine = self._opened is not None and not (self._opened.kind == "photo" and self._times)
+                self._times.add(time)
+                self._bytes += len(jpeg)
+                fine = fine and self._bytes <= MOST_JPEG_BYTES
+            case Ended(times=times):
+                fine = 0 < len(times) <= self._most and list(times) == sorted(set(times)) and self._times >= set(times)
+        if not fine:
+            raise _BrokenError
 
 
 class _BrokenError(Exception):
     """What came through the pipe is not what was asked for."""
 
 
-def _message(pipe: IO[bytes]) -> Opened | Frame | Ended | bytes | MediaError:
+def _message(pipe: IO[bytes]) -> Message:
     """The next that the child says; nothing in it is believed."""
     told = json.loads(pipe.readline(LONGEST_LINE))
     if "frame" in told:
         return _frame(pipe, *told["frame"])
     if "opened" in told:
         kind, width, height, mime, claimed = told["opened"]
-        return Opened(str(kind), int(width), int(height), mime and str(mime), float(claimed))
+        if kind not in KINDS or mime not in MIMES:
+            raise _BrokenError
+        return Opened(kind, int(width), int(height), mime, _seconds(claimed))
     if "ended" in told:
         duration, times = told["ended"]
-        return Ended(float(duration), tuple(map(float, times)))
+        return Ended(_seconds(duration), tuple(map(_seconds, times)))
     if "copy" in told:
         return _bytes(pipe, told["copy"], COPY_MEGABYTES * 10**6)
     return MediaError(str(told["error"]).replace("\n", " "))
+
+
+def _seconds(told: float) -> float:
+    if not 0 <= told < math.inf:
+        raise _BrokenError
+    return float(told)
 
 
 def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: bool, jpeg: int) -> Frame:
@@ -233,7 +285,13 @@ def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: b
         raise _BrokenError
     image = _picture(pipe, *canvas)
     later = _picture(pipe, *canvas) if moves else None
-    return Frame(int(index), float(time), image, later, _bytes(pipe, jpeg, LARGEST_JPEG))
+    shown = _bytes(pipe, jpeg, LARGEST_JPEG)
+    with Image.open(
+        BytesIO(shown), formats=["JPEG"]
+    ) as header:  # it will be unpacked here: no other format, none larger
+        if max(header.size) > 4 * KEPT_SIDE:
+            raise _BrokenError
+    return Frame(int(index), _seconds(time), image, later, shown)
 
 
 def _picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:

@@ -108,6 +108,7 @@ class _Kept:
     time: float
     picture: np.ndarray  # BGR, bounded
     later: np.ndarray | None = None  # BGR, on the canvas
+    waits: bool = True  # for that
 
 
 def sampled(
@@ -126,19 +127,20 @@ def sampled(
         # A later picture that comes a little early (at 12 frames a second, say) is better than none.
         gap = (0.75 if filled.add(slot) else 1) * MOTION_GAP
         due = not kept or slot >> now > kept[-1].slot >> now
-        completes = bool(kept) and kept[-1].later is None and time >= kept[-1].time + gap - TIME_SLACK
+        completes = bool(kept) and kept[-1].waits and time >= kept[-1].time + gap - TIME_SLACK
         if not (due or completes):
             continue
         ok, picture = capture.retrieve()
         if not ok or picture is None or picture.size == 0:
             continue
         picture = bounded(picture)
-        ready = bool(kept) and kept[-1].later is None  # nothing can be added to it any more
         if completes and picture.shape == kept[-1].picture.shape:
             kept[-1].later = fitted(picture)
-        if ready and level is not None:
-            yield _frame(kept[-1], count)
-            count += 1
+        if kept and kept[-1].waits:
+            kept[-1].waits = False
+            if level is not None:
+                yield _frame(kept[-1], count)
+                count += 1
         if due:
             kept.append(_Kept(slot, time, picture))
         while len(kept) > max_steps:
@@ -149,7 +151,7 @@ def sampled(
     if now > filled.level(max_steps):
         return filled.level(max_steps)
     for k in kept if level is None else kept[-1:]:
-        if level is None or k.later is None:
+        if level is None or k.waits:
             yield _frame(k, count)
             count += 1
     yield Ended(time, tuple(k.time for k in kept))

@@ -72,14 +72,31 @@ def test_results_are_appended_to_a_file_and_an_interrupted_run_goes_on(capsys, t
     line = ["action", str(tmp_path), "--out", str(tmp_path / "found.jsonl")]
     assert main(line) == 1
     assert capsys.readouterr().out == ""
-    whole = (tmp_path / "found.jsonl").read_bytes()
+    found = tmp_path / "found.jsonl"
+    whole = found.read_bytes()
     rows = [json.loads(row) for row in whole.splitlines()]
     assert [row["input"] for row in rows] == [str(tmp_path / name) for name in ("a.mp4", "b.jpg", "c.mp4", "frames")]
-    (tmp_path / "found.jsonl").write_bytes(whole[: whole.rindex(b'"steps"')])  # killed while it wrote the last line
-    assert main(line) == 0  # the one that was missing can be read
-    assert [json.loads(row) for row in (tmp_path / "found.jsonl").read_bytes().splitlines()] == rows
+    found.write_bytes(whole[: whole.rindex(b'"steps"')])  # killed while it wrote the last line
+    assert main(line) == 1
+    again = [json.loads(row) for row in found.read_bytes().splitlines()]
+    assert again == [*rows[:3], rows[2], rows[3]]  # what could not be read is tried again
+    (tmp_path / "c.mp4").unlink()
+    whole = found.read_bytes()
     assert main(line) == 0
-    assert (tmp_path / "found.jsonl").read_bytes() == whole
+    assert found.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"buy milk", b"buy milk\n", b'{"a": 1}\n', b"\x00\xff\n\x80"])
+def test_a_file_of_something_else_is_left_as_it_is(capsys, tmp_path, cat, content):
+    (tmp_path / "notes.txt").write_bytes(content)
+    assert main(["action", str(cat), "--out", str(tmp_path / "notes.txt")]) == 2
+    assert "holds something else" in capsys.readouterr().err
+    assert (tmp_path / "notes.txt").read_bytes() == content
+
+
+def test_a_file_that_cannot_be_written_is_a_sentence(capsys, tmp_path, cat):
+    assert main(["action", str(cat), "--out", str(tmp_path / "absent" / "found.jsonl")]) == 2
+    assert "could not be opened" in capsys.readouterr().err
 
 
 def test_each_image_of_a_folder_by_itself(capsys, folder):

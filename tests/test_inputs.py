@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,16 @@ def test_each_image_by_itself(tree):
 
 def test_what_is_not_there_or_holds_nothing_stands_for_itself(tree):
     assert names(tree, "absent.mp4", "d") == ["absent.mp4", "d"]
+
+
+def test_a_link_that_leads_back_is_not_followed_and_a_closed_folder_stands_for_itself(tree, monkeypatch):
+    (tree / "c" / "loop").symlink_to(tree)
+    real = Path.iterdir
+
+    def closed(folder: Path) -> Iterator[Path]:
+        if folder.name == "deep":
+            raise PermissionError
+        return real(folder)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    assert names(tree, ".") == ["a", "b.mp4", "c/deep", "c/photo.webp"]

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import signal
 import threading
 import time
 from pathlib import Path
+from typing import IO
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,9 +18,11 @@ from PIL import Image
 from pipeline import sandbox
 from pipeline.clip import ClipStream
 from pipeline.footage import decode
-from pipeline.media import MAX_STEPS, MediaError, read_clip
-from pipeline.sandbox import Nursery, decoded
+from pipeline.media import MAX_STEPS, MediaError, open_clip, read_clip
+from pipeline.sandbox import MESSAGES_PER_STEP, Nursery, decoded
 from tests.conftest import decoders
+
+JPEG = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
 
 
 @pytest.fixture
@@ -122,3 +128,69 @@ def test_several_clips_at_once(concert, cat):
     for thread in threads:
         thread.join()
     assert sorted(found) == ["photo"] * 3 + ["video"] * 3
+
+
+def frame(time: float, jpeg: bytes = JPEG) -> bytes:
+    told = {"frame": [0, time, [224, 288], False, len(jpeg)]}
+    return line(told) + bytes(224 * 288 * 3) + jpeg
+
+
+def line(told: object) -> bytes:
+    return json.dumps(told).encode() + b"\n"
+
+
+OPENED, PHOTO = (line({"opened": [kind, 4, 3, None, 0]}) for kind in ("video", "photo"))
+PNG = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+HOSTILE = {
+    "nothing": b"",
+    "nonsense": b"\xff" * 99,
+    "a deep list": b"[" * 150_000,
+    "no beginning": frame(0) + line({"ended": [0, [0]]}),
+    "two beginnings": OPENED + OPENED,
+    "another kind": line({"opened": ["cat", 4, 3, None, 0]}),
+    "another type": line({"opened": ["video", 4, 3, "text/html", 0]}),
+    "a time that is none": OPENED + frame(float("nan")),
+    "a negative time": OPENED + frame(-1),
+    "no frames": OPENED + line({"ended": [0, []]}),
+    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1]]}),
+    "a photo of two": PHOTO + frame(0) + frame(1),
+    "a copy that nobody wanted": line({"copy": 3}) + b"abc",
+    "another format": OPENED + frame(0, PNG),
+    "more than was wanted": OPENED + frame(0) * (MESSAGES_PER_STEP * MAX_STEPS + 1),
+}
+
+
+@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
+def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
+    """What a decoder would say that a file has taken over: a sentence for its visitor, and nobody waits for ever."""
+
+    def send(self: Nursery, job: dict) -> IO[bytes]:
+        readable, writable = os.pipe()
+
+        def speak() -> None:
+            with contextlib.suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:
+                pipe.write(said)
+
+        threading.Thread(target=speak, daemon=True).start()
+        return os.fdopen(readable, "rb")
+
+    monkeypatch.setattr(Nursery, "send", send)
+    with pytest.raises(MediaError, match="could not be decoded"):
+        decoded(Path("x"), MAX_STEPS, "x").clip()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
+    def gone(self: Nursery, job: dict) -> IO[bytes]:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Nursery, "send", gone)
+    with pytest.raises(MediaError, match="there is no decoder"):
+        read_clip(cat)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_stream_that_nobody_reads_ends_its_child(slow_clip):
+    with open_clip(slow_clip):
+        pass
+    assert is_empty_nursery()

@@ -27,7 +27,7 @@ def controls() -> tuple[Chosen, str]:
     file = upload.file_uploader(
         "Your video or photo",
         type=sorted(PHOTOS | VIDEOS),
-        help=f"Up to {MAX_MEGABYTES} MB. It is read once and not kept.",
+        help=f"Up to {MAX_MEGABYTES} MB. It is not kept when you leave.",
         key="upload",
         max_upload_size=MAX_MEGABYTES,
     )

@@ -27,7 +27,7 @@ def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int =
     key = chosen.key(max_steps)
     with turns().turn(lambda before: progress(0.0, waiting(before), ())):
         clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
-    recent_clips().put(clip)
+        recent_clips().put(clip)
     give_back()
     return clip
 

@@ -7,11 +7,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.media import MediaError, playable_copy
 from views.choosing import Chosen
+from views.joblog import job
 from views.loaded import turns
 from views.turns import LineIsFullError
 from views.uploads import private_file
 
 MIME = "video/mp4"
+UNASKED = 90  # seconds of a clip that is copied without being asked to
 
 
 def known_copy(chosen: Chosen) -> bytes | None:
@@ -20,20 +22,27 @@ def known_copy(chosen: Chosen) -> bytes | None:
     return copy if digest == chosen.digest else None
 
 
-def offer(chosen: Chosen, screen: DeltaGenerator) -> None:
-    """Make the copy, once in a session and clip, and play it in place of the still frames on ``screen``."""
+def offer(chosen: Chosen, seconds: float, screen: DeltaGenerator, note: DeltaGenerator) -> None:
+    """Make the copy of a clip of so many seconds, once in a session, and play it in place of the frames on ``screen``;
+    a long clip's only when it is asked for, because the page waits for it."""
     if st.session_state.get("copy", ("",))[0] == chosen.digest:
         return
-    note = st.empty()
+    wanted = note.button("Make a copy that can be played", icon=":material/movie:") if seconds > UNASKED else True
+    if not wanted:
+        return
 
     def tick(before: int = 0) -> None:
         note.caption("Browsers cannot play this kind of file: a copy that they can is being made …")
 
     try:
-        with turns().turn(tick), private_file(chosen.data) as path:
+        with turns().turn(tick), private_file(chosen.data) as path, job(len(chosen.data)) as noted:
+            noted.stage("copy")
             copy = playable_copy(path, chosen.name, tick)
-    except (MediaError, LineIsFullError):
-        copy = None  # the frames that were read stay on the screen
+    except LineIsFullError:
+        note.empty()
+        return  # the frames that were read stay on the screen, and another run may find a place
+    except MediaError:
+        copy = None
     st.session_state["copy"] = chosen.digest, copy
     note.empty()
     if copy:

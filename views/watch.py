@@ -30,7 +30,7 @@ def page() -> None:
     model, steps = action_model(cell), clip.read_with(cell)
     verdict = model.verdict(steps)
     with player, st.container(key="player"):
-        screen = st.empty()
+        screen, note = st.empty(), st.empty()
     copy = playable.known_copy(chosen)
     with screen.container():
         if clip.mime or copy:
@@ -53,7 +53,7 @@ def page() -> None:
     if len(steps) > 1:
         what_if(clip, cell)
     if clip.kind == "video" and not clip.mime:
-        playable.offer(chosen, screen)
+        playable.offer(chosen, clip.duration, screen, note)
 
 
 @st.fragment

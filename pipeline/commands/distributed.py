@@ -17,7 +17,7 @@ import ray
 from upath import UPath
 
 from pipeline.clip import MediaError
-from pipeline.commands.reading import Reader, Results, opened
+from pipeline.commands.reading import Reader, Results, UsageError, opened
 
 MOST_BLOCKS = 1000  # that the inputs are dealt out in; more of them would only be more messages
 
@@ -32,8 +32,11 @@ class Worker:
 
     def __call__(self, row: Row) -> Row:
         """An input's path -> the same with what was found, as JSON."""
-        with here(UPath(row["path"])) as path:
-            ((_, found),) = self._read(opened([str(path)]))
+        try:
+            with here(UPath(row["at"])) as path:
+                ((_, found),) = self._read(opened([str(path)]))
+        except Exception as error:  # fsspec's many backends raise what they like; the other inputs go on
+            found = MediaError(f"{row['path']} could not be fetched: {type(error).__name__}.")
         told = {"error": str(found)} if isinstance(found, MediaError) else found
         return {**row, "told": json.dumps(told)}
 
@@ -53,10 +56,16 @@ def here(path: UPath) -> Iterator[Path]:
 
 def distributed(paths: list[str], load: Callable[..., Reader], options: dict[str, Any]) -> Results:
     """What each input is, as they get done. A cluster is used if RAY_ADDRESS names one, else this machine is one."""
-    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    if not paths:
+        return
+    try:
+        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    except ConnectionError as error:
+        raise UsageError(f"The Ray cluster could not be reached: {error}") from error
     ray.data.DataContext.get_current().enable_progress_bars = False
-    rows = ray.data.from_items([{"path": path} for path in paths], override_num_blocks=min(len(paths), MOST_BLOCKS))
-    workers = ray.data.ActorPoolStrategy(size=min(len(paths), int(ray.cluster_resources()["CPU"])))
-    for row in rows.map(Worker, fn_constructor_args=(load, options), compute=workers, num_cpus=1).iter_rows():
+    rows = [{"path": path, "at": str(UPath(path).absolute())} for path in paths]  # workers may stand elsewhere
+    dealt = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+    workers = ray.data.ActorPoolStrategy(size=min(len(rows), max(1, int(ray.cluster_resources().get("CPU", 1)))))
+    for row in dealt.map(Worker, fn_constructor_args=(load, options), compute=workers, num_cpus=1).iter_rows():
         told = json.loads(row["told"])
         yield row["path"], MediaError(told["error"]) if set(told) == {"error"} else told

@@ -33,7 +33,7 @@ def print_json(results: Results, file: TextIO | None = None) -> int:
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
             line = {"input": name, **outcome}
-        print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
+        print(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode(), file=file, flush=True)
     return status
 
 
@@ -61,7 +61,7 @@ def print_table(results: Results, count: int, columns: dict[str, bool], as_row: 
             errors.print(Text(str(outcome), "red"))
             status = 1
         else:
-            table.add_row(*map(Text, (name, *as_row(outcome))))
+            table.add_row(*map(Text, (name.encode(errors="replace").decode(), *as_row(outcome))))
     if table.row_count:
         console.print(table)
     return status

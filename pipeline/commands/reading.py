@@ -6,6 +6,7 @@ import argparse
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,12 @@ Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is
 Results = Iterable[tuple[str, Found | MediaError]]  # each input with what was found, or why it cannot be read
 Reader = Callable[[Opened], Results]  # a command's networks, loaded
 
+BEGINNING = b'{"input": '  # of every line of results
 AHEAD = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
+
+
+class UsageError(Exception):
+    """The arguments cannot be followed; the message is one sentence."""
 
 
 def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
@@ -96,21 +102,30 @@ def photos_together(streams: Opened, count: int, read: Callable[[Sequence[Clip]]
 
 
 def wanted(args: argparse.Namespace) -> list[str]:
-    """The inputs that the arguments mean, without those that --out has already."""
+    """The inputs that the arguments mean, each once, without those that --out has already. Raises UsageError."""
     done = finished(args.out) if args.out else set()
-    kind: type = Path
+    kind: Callable[[str], Path] = Path
     if getattr(args, "engine", "local") == "ray":
+        if not (find_spec("ray") and find_spec("upath")):
+            raise UsageError("--engine ray needs Ray: pip install -r requirements-ray.txt")
         from upath import UPath as kind  # the same for local paths and URLs
-    return [path for path in inputs(args.paths, args.each, kind) if path not in done]
+    return [path for path in dict.fromkeys(inputs(args.paths, args.each, kind)) if path not in done]
 
 
 def finished(file: Path) -> set[str]:
-    """The inputs that have a line in a file of results; a line that an interruption tore is cut off."""
-    if not file.exists():
-        return set()
-    data = file.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        with file.open("r+b") as end:
-            end.truncate(len(whole))
-    return {json.loads(line)["input"] for line in whole.splitlines()}
+    """The inputs with a result in a file that --out wrote; errors are tried again, and a line that an interruption tore
+    is cut off. Raises UsageError if it is another kind of file, which is left as it is, or cannot be written."""
+    try:
+        with file.open("a+b") as opened_file:
+            opened_file.seek(0)
+            *lines, torn = opened_file.read().split(b"\n")
+            rows = [json.loads(line) for line in lines]
+            done = {row["input"] for row in rows if "error" not in row}
+            if not (torn.startswith(BEGINNING) or BEGINNING.startswith(torn)):
+                raise ValueError
+            opened_file.truncate(sum(len(line) + 1 for line in lines))
+    except OSError as error:
+        raise UsageError(f"{file} could not be opened: {error.strerror}.") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{file} holds something else than results; nothing was written to it.") from error
+    return done
