@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -88,3 +89,11 @@ def decoders() -> list[int]:
         except OSError:
             continue  # it has just ended
     return [child for child, parent in parents.items() if parent in parents]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not happen within 15 seconds.")

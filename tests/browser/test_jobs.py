@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import decoders
+from tests.conftest import decoders, wait_until
 
 pytestmark = pytest.mark.browser
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    for _ in range(300):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("It did not happen within 15 seconds.")
 
 
 def begin(page: Page, path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pipeline.media import read_clip
-from tests.conftest import ISCC
+from tests.conftest import ISCC, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +34,7 @@ def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
     expect(page.locator("video")).to_have_js_property("error", None)
     page.wait_for_function("document.querySelector('video').readyState >= 2")
     page.locator(".piece").first.wait_for()  # the second, closer look is done
-    assert not list(uploads.glob("unroll-*"))
+    wait_until(lambda: not list(uploads.glob("unroll-*")))
 
 
 @pytest.mark.parametrize("suffix", ["avi", "wmv"])
@@ -45,7 +45,7 @@ def test_what_browsers_cannot_play_is_played_as_a_copy(page, uploads, suffix):
     assert page.locator("video").evaluate("video => video.duration") == pytest.approx(60, abs=1)
     expect(page.locator("video")).to_have_js_property("error", None)
     assert page.locator(".stage").count() == 0
-    assert not list(uploads.glob("unroll-*"))
+    wait_until(lambda: not list(uploads.glob("unroll-*")))
 
 
 def test_a_long_clip_comes_in_pieces_that_one_can_go_to(page):
@@ -173,7 +173,7 @@ def test_a_bad_file_is_a_sentence_and_the_next_file_works(page, tmp_path, upload
     ).first.click()
     upload(page, cat)
     expect(page.locator(".unroll .when")).to_have_text("One photo, one step")
-    assert not list(uploads.glob("unroll-*"))
+    wait_until(lambda: not list(uploads.glob("unroll-*")))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
