@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby, islice
@@ -78,9 +79,9 @@ class Encoder:
     that they are the mean of; its ``classify`` turns (B, D) into (B, C) ImageNet logits.
     """
 
-    def __init__(self, backbone: nn.Module, engine: EngineName = "openvino") -> None:
+    def __init__(self, backbone: nn.Module, engine: EngineName | None = None) -> None:
         self.backbone = backbone.eval()
-        self._run = ENGINES[engine](self.backbone)
+        self._run = ENGINES[engine or best_engine()](self.backbone)
         self._lock = threading.Lock()  # one run at a time: a second would only halve the first one's cores
 
     def encode(self, images: Sequence[np.ndarray]) -> Encoding:
@@ -131,12 +132,15 @@ class Encoder:
 
 
 def torch_engine(backbone: nn.Module) -> Engine:
-    """The backbone as torch runs it, the reference that any other engine must agree with."""
+    """The backbone as torch runs it, the reference that any other engine must agree with; a copy of it runs on a CUDA
+    GPU if there is one."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = deepcopy(backbone).to(device) if device == "cuda" else backbone
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        features, maps = backbone(torch.from_numpy(images))
-        return features.numpy(), maps.contiguous().numpy()
+        features, maps = network(torch.from_numpy(images).to(device))
+        return features.cpu().numpy(), maps.contiguous().cpu().numpy()
 
     return run
 
@@ -167,6 +171,11 @@ def openvino_engine(backbone: nn.Module) -> Engine:
         return outputs[0], outputs[1]
 
     return run
+
+
+def best_engine() -> EngineName:
+    """torch where there is a CUDA GPU, else what is fastest on a CPU (benchmarks/README.md)."""
+    return "torch" if torch.cuda.is_available() else "openvino"
 
 
 ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {"openvino": openvino_engine, "torch": torch_engine}
@@ -228,8 +237,8 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName = "openvino") -> Encoder:
-    """An encoder by the name of its backbone. Raises KeyError for a name that is not in BACKBONES."""
+def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None) -> Encoder:
+    """An encoder by the name of its backbone, run by the best engine here unless one is named. Raises KeyError for a name that is not in BACKBONES."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
     return Encoder(BACKBONES[name](), engine)

@@ -14,9 +14,11 @@ from pipeline.encoder import (
     BACKBONES,
     REGIONS,
     Encoder,
+    best_engine,
     grid,
     imagenet_classes,
     load_encoder,
+    openvino_engine,
     torchvision_backbone,
     tuned_lite0,
 )
@@ -53,6 +55,21 @@ def test_knows_imagenet(backbone, cat):
 
     assert best(read_clip(cat).frames[0].image) in {"tabby", "tiger cat", "Egyptian cat"}
     assert best(load_sample_image("flower.jpg")) == "daisy"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_a_gpu_is_used_by_itself_and_agrees_with_the_processor(bikes):
+    images = [frame.image for frame in read_clip(bikes).frames]
+    assert best_engine() == "torch"
+    ours, cpu = load_encoder().encode(images), openvino_engine(tuned_lite0())(np.stack(images))[0]
+    lengths = np.linalg.norm(ours.features, axis=1) * np.linalg.norm(cpu, axis=1)
+    assert ((ours.features * cpu).sum(1) / lengths).min() >= 0.9999
+
+
+def test_the_engine_follows_from_the_machine(monkeypatch):
+    for gpu, engine in ((False, "openvino"), (True, "torch")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda gpu=gpu: gpu)
+        assert best_engine() == engine
 
 
 def test_the_fast_engine_agrees_with_torch_on_real_frames(bikes, concert):
