@@ -238,7 +238,8 @@ BACKBONES: dict[str, Callable[[], nn.Module]] = {
 
 
 def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None) -> Encoder:
-    """An encoder by the name of its backbone, run by the best engine here unless one is named. Raises KeyError for a name that is not in BACKBONES."""
+    """An encoder by the name of its backbone, run by the best engine here unless one is named. Raises KeyError for a
+    name that is not in BACKBONES."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
     return Encoder(BACKBONES[name](), engine)
