@@ -12,7 +12,7 @@ begins with the words found in captions of the same photo, and the state must al
 ``countries`` learns text made here: "i grew up in france", some sentences about nothing, "i speak fluent french"; its
 card holds how often the language was right on new text of the same kind, for each number of sentences between.
 
-On two cores letters take 158 s, words 180 s with other work beside it, and each cell of countries 83 s or less.
+On two cores letters take 158 s, words 98 s, and each cell of countries 83 s or less.
 """
 
 from __future__ import annotations
