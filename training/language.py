@@ -27,6 +27,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from pipeline.checkpoint import save_checkpoint
 from pipeline.language import LanguageModel, LanguageNetwork
@@ -194,6 +196,15 @@ def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
     return F.pad(following[:, :-1], (1, 0), value=START), following
 
 
+def descend(loss: Tensor, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler) -> None:
+    """One step downhill."""
+    optimiser.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    schedule.step()
+
+
 def fit(name: str, cell: str, corpus: Corpus, args: argparse.Namespace) -> LanguageNetwork:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
@@ -207,11 +218,7 @@ def fit(name: str, cell: str, corpus: Corpus, args: argparse.Namespace) -> Langu
         each = F.cross_entropy(network(inputs).transpose(1, 2), following, ignore_index=UNKNOWN, reduction="none")
         weight = corpus.weight(following) * (following != UNKNOWN)
         loss = (each * weight).sum() / weight.sum()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        descend(loss, network, optimiser, schedule)
         if step % 100 == 0:
             print(f"{name} {cell} step {step}/{steps}: loss {loss:.3f}, {time.time() - started:.0f} s", flush=True)
     return network.eval()
@@ -248,11 +255,7 @@ def fit_words(cell: str, corpus: Words, args: argparse.Namespace) -> LanguageNet
         loss = F.cross_entropy(network.say(state), following[known])
         likely = F.linear(photo(state), network.embed.weight, common).log_softmax(1)
         both = loss - TOGETHER * (likely * told[known.nonzero()[:, 0]]).sum(1).mean()
-        optimiser.zero_grad()
-        both.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
+        descend(both, network, optimiser, schedule)
         if step % 100 == 0:
             print(f"words {cell} step {step}/{steps}: loss {loss:.3f}, {time.time() - started:.0f} s", flush=True)
     return network.eval()
