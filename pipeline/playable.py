@@ -1,8 +1,8 @@
 """A copy of a video that every browser plays: H.264 in mp4, small, silent, on the clock of the frames that were read.
 
 PyAV encodes it (libx264); cv2 decodes, behind the same gate as ever, so FFmpeg's second copy never sees a stranger's
-file. cv2's own writer knows no H.264, and for VP8 it takes eighteen times as long and three times the bytes
-(benchmarks/playable.py).
+file. cv2's own writer knows no H.264, and for VP8 it takes some twenty times as long and nine times the bytes
+(python -m benchmarks playable).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def add_inputs(parser: argparse.ArgumentParser, what: str) -> None:
         "--out",
         type=Path,
         metavar="FILE.jsonl",
-        help="append the JSON lines to this file, and leave out the inputs that have one there already",
+        help="append the JSON lines to this file, and leave out the inputs that have a result there already",
     )
 
 
