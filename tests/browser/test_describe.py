@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from pipeline.checkpoint import WEIGHTS
 from pipeline.media import read_clip
+from tests.browser.uploading import upload
 
 READY = (WEIGHTS / "caption-clip-lstm.json").exists()
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not READY, reason="the captioners are not trained yet")]
@@ -19,10 +20,6 @@ def describe(page, server) -> Iterator[Page]:
     page.goto(f"{server}/describe")
     page.locator(".sentence .word").first.wait_for()
     return page
-
-
-def upload(page: Page, path) -> None:
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
 
 
 def light(page: Page) -> str:

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from pipeline.samples import sample_path
+from tests.browser.uploading import remove_upload, upload
 from tests.hostile import corpus
 from tests.test_sandbox import is_empty_nursery
 
@@ -30,12 +31,11 @@ def sentence(page: Page, name: str) -> Locator:
 
 
 def test_every_file_ends_in_an_answer_or_a_sentence_and_the_app_goes_on(page, uploads, tmp_path):
-    field = page.locator("[data-testid=stFileUploader] input[type=file]")
     answers = sentences = 0
     for name, data in CASES:
         path = tmp_path / name
         path.write_bytes(data)
-        field.set_input_files(path)
+        upload(page, path)
         answer(page, data).or_(sentence(page, name)).first.wait_for()
         if answer(page, data).count():
             answers += 1
@@ -46,7 +46,7 @@ def test_every_file_ends_in_an_answer_or_a_sentence_and_the_app_goes_on(page, up
         assert page.get_by_text("Traceback").count() == 0, name
     assert answers > 3
     assert sentences > 15
-    page.locator("[data-testid=stFileUploader]").get_by_role("button", name="Remove").first.click()
+    remove_upload(page)
     expect(answer(page, sample_path("bikes").read_bytes())).to_be_visible()
     assert not list(uploads.glob("unroll-*"))
     assert is_empty_nursery()

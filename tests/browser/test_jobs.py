@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.uploading import remove_upload, upload
 from tests.conftest import decoders, wait_until
 
 pytestmark = pytest.mark.browser
 
 
 def begin(page: Page, path: Path) -> None:
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
+    upload(page, path)
     page.get_by_role("button", name="Stop", exact=True).wait_for()
     wait_until(lambda: len(decoders()) == 1)
 
@@ -28,7 +29,7 @@ def test_stop_ends_the_work_and_it_can_be_taken_up_again(page, uploads, slow_cli
     wait_until(lambda: len(decoders()) == 1)
     page.get_by_role("button", name="Stop", exact=True).click()
     again.wait_for()
-    page.locator("[data-testid=stFileUploader]").get_by_role("button", name="Remove").first.click()
+    remove_upload(page)
     expect(page.locator(".bars li")).to_have_count(5)  # the sample is there again
 
 

@@ -3,18 +3,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from pipeline.media import read_clip
+from tests.browser.uploading import remove_upload, upload
 from tests.conftest import ISCC, wait_until
 
 pytestmark = pytest.mark.browser
 
 LAST = "After all {} frames"
-
-
-def upload(page: Page, path) -> None:
-    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
 
 
 def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
@@ -168,9 +165,8 @@ def test_a_bad_file_is_a_sentence_and_the_next_file_works(page, tmp_path, upload
     upload(page, tmp_path / "list.mp4")
     expect(page.locator("[data-testid=stAlert]")).to_contain_text("list.mp4 could not be read")
     assert "Traceback" not in page.content()
-    page.get_by_role("button", name="Remove").or_(
-        page.locator("[data-testid=stFileUploaderDeleteBtn] button")
-    ).first.click()
+    remove_upload(page)
+    expect(page.locator(".unroll .when")).to_contain_text("After all")  # the sample is there again
     upload(page, cat)
     expect(page.locator(".unroll .when")).to_have_text("One photo, one step")
     wait_until(lambda: not list(uploads.glob("unroll-*")))
