@@ -1,8 +1,9 @@
 """Long clips, read at their key frames: a decoder can begin there without what came before.
 
 Where frames are wanted farther apart than a clip's key frames are, most of its pictures need not be decoded. A first
-pass decodes key frames alone, which shows where they are and how long the clip really is; then, for each frame wanted,
-decoding begins at one of them and goes on just long enough to see what moves.
+pass goes over the packets and decodes none (an hour in a third of a second), which shows where the key frames are and
+how long the clip really is; then, for each frame wanted, decoding begins at one of them and goes on just long enough to
+see what moves.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import cv2
 
 from pipeline.canvas import fitted
 from pipeline.clip import Ended, Frame
+from pipeline.limits import MAX_SECONDS
 from pipeline.photos import bounded, frame_of
-from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, grabbed, level_for, opened
+from pipeline.videos import MOTION_GAP, STRIDE, TIME_SLACK, level_for, opened
 
 FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
 LOOKED_AT = 20  # pictures before that is judged
+PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves it as it is
 RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
 
 
@@ -64,11 +67,20 @@ def stretch_for(seconds: float, max_steps: int) -> float:
 
 
 def key_times(path: Path, name: str, farthest: float) -> list[float]:
-    """When the key frames are shown, in seconds; empty if two of them are farther apart, or they are not sparse."""
+    """When the key frames are shown, in seconds, as their packets say; empty if two of them are farther apart, if they
+    are not sparse, or if that cannot be told."""
     found: list[float] = []
-    with opened(path, name, "avdiscard;nonkey") as capture:
-        for time in grabbed(capture):
-            if found and time > found[-1] + farthest:
+    with opened(path, name) as capture:
+        if not capture.set(cv2.CAP_PROP_FORMAT, PACKETS):
+            return []
+        first = None
+        while capture.grab():
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first = stamp if first is None else first
+            if not capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
+                continue
+            time = stamp - first
+            if time > MAX_SECONDS or (found and not found[-1] < time <= found[-1] + farthest):
                 return []
             found.append(time)
             if len(found) == LOOKED_AT and time < LOOKED_AT * SPARSE:
