@@ -15,9 +15,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from itertools import groupby, islice
 from pathlib import Path
+from types import ModuleType
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -35,11 +36,11 @@ BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers
 DEFAULT_BACKBONE = "lite0-tuned"
 
 CONFIGURATION = {
-    "INFERENCE_PRECISION_HINT": "f32",
     "ENABLE_CPU_PINNING": False,  # decoders work beside it: a thread that is bound to a busy core holds up the others
 }
 
-EngineName = Literal["openvino", "torch"]
+EngineName = Literal["openvino-bf16", "openvino", "torch"]
+Precision = Literal["f32", "bf16"]  # OpenVINO's names
 Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, H, W, 3) uint8 -> (B, D), (B, R, D) float32
 
 
@@ -145,11 +146,11 @@ def torch_engine(backbone: nn.Module) -> Engine:
     return run
 
 
-def openvino_engine(backbone: nn.Module) -> Engine:
-    """The backbone converted in memory and compiled for this CPU, in float32 throughout."""
-    sys.modules.setdefault("openvino_telemetry", None)  # without it the converter tells nobody that it was used
-    import openvino as ov
-
+def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine:
+    """The backbone converted in memory and compiled for this CPU: in float32, which agrees with torch, or in bfloat16
+    (8 bits of mantissa, sums in float32), which is faster on a CPU made for it and costs next to nothing in labels and
+    captions (benchmarks/README.md)."""
+    ov = _openvino()
     example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenVINO converts by torch.jit.trace, which torch retires
@@ -162,7 +163,8 @@ def openvino_engine(backbone: nn.Module) -> Engine:
     def request_for(size: tuple[int, int]) -> ov.InferRequest:
         """One for each canvas, when it is first needed: a graph that takes both is a fifth slower."""
         graph.reshape([-1, *size, 3])
-        return ov.compile_model(graph, "CPU", CONFIGURATION).create_infer_request()
+        settings = {**CONFIGURATION, "INFERENCE_PRECISION_HINT": precision}
+        return ov.compile_model(graph, "CPU", settings).create_infer_request()
 
     request_for(WIDE)
 
@@ -174,11 +176,29 @@ def openvino_engine(backbone: nn.Module) -> Engine:
 
 
 def best_engine() -> EngineName:
-    """torch where there is a CUDA GPU, else what is fastest on a CPU (benchmarks/README.md)."""
-    return "torch" if torch.cuda.is_available() else "openvino"
+    """torch where there is a CUDA GPU, else what is fastest on this CPU (benchmarks/README.md)."""
+    if torch.cuda.is_available():
+        return "torch"
+    return "openvino-bf16" if multiplies_bf16() else "openvino"
 
 
-ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {"openvino": openvino_engine, "torch": torch_engine}
+def multiplies_bf16() -> bool:
+    """Whether this CPU has instructions for bfloat16; elsewhere they would be imitated, more slowly than float32."""
+    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _openvino() -> ModuleType:
+    sys.modules.setdefault("openvino_telemetry", None)  # without it the converter tells nobody that it was used
+    import openvino
+
+    return openvino
+
+
+ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {
+    "openvino-bf16": partial(openvino_engine, precision="bf16"),
+    "openvino": openvino_engine,
+    "torch": torch_engine,
+}
 
 
 # ── Backbones ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 
 from pipeline.checkpoint import load_card, save_checkpoint
 from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
-from pipeline.encoder import REGIONS, tuned_lite0
+from pipeline.encoder import tuned_lite0
 from training.data import Item, caption_words, common_words, load_items, load_labels
 from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
@@ -209,47 +209,6 @@ def held_out_accuracy(
     }
 
 
-class Upper(nn.Module):
-    """The part of the network that is run on cached maps: (B, C, h, w) -> features (B, D), regions (B, R, D)."""
-
-    def __init__(self, model: EfficientNetLite0) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, maps: Tensor) -> tuple[Tensor, Tensor]:
-        regions = self.model.upper(maps.float()).flatten(2)
-        return regions.mean(2), regions.transpose(1, 2)
-
-
-def save_tuned_features(
-    model: EfficientNetLite0, cache: FeatureCache, items: list[Item], folder: Path, batch: int = 32
-) -> None:
-    """For the networks that are fitted next, float16: ``tuned.npy`` (N, D), the features of every cached picture but
-    the other crops, and ``regions.npy`` (2, photos, R, D), the regions of Flickr8k's photos in order of items, then
-    those of the mirrored photos."""
-    import openvino as ov
-
-    example = torch.zeros(2, CHANNELS, *POSITIONS[False], dtype=torch.float16)
-    graph = ov.convert_model(Upper(model).requires_grad_(False), example_input=example)
-    network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    features = np.zeros((len(cache.item), FEATURE_SIZE), np.float16)
-    photos = [n for n, item in enumerate(items) if item.source == "flickr8k"]
-    regions = np.zeros((2, len(photos), REGIONS, FEATURE_SIZE), np.float16)
-    place = {n: k for k, n in enumerate(photos)}
-    for tall, (height, width) in POSITIONS.items():
-        mine = np.flatnonzero((cache.tall == tall) & (cache.kind != OTHER_CROP))
-        for rows in np.array_split(mine, len(mine) // batch + 1):
-            maps = cache.maps[rows].reshape(-1, CHANNELS, height, width)
-            features[rows], found = network(maps).values()
-            shown = [k for k, n in enumerate(cache.item[rows]) if n in place]
-            if shown:
-                where = [place[n] for n in cache.item[rows[shown]]]
-                regions[0, where] = found[shown]
-                regions[1, where] = network(np.ascontiguousarray(maps[shown, ..., ::-1]))[1]
-    np.save(folder / "tuned.npy", features)
-    np.save(folder / "regions.npy", regions)
-
-
 def word_targets(items: list[Item], words: list[str]) -> Tensor:
     """(items, words): how much each word describes the item; 1 if two captions in five use it, 0 if none does."""
     column = {word: k for k, word in enumerate(words)}
@@ -347,7 +306,6 @@ def main() -> None:
     tensors = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     save_file(dict(heads.state_dict()), args.cache / "heads.safetensors")
     save_checkpoint(args.out / "encoder", tensors, card_of(figures, args))
-    save_tuned_features(model, FeatureCache(args.cache), load_items(), args.cache)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
-from pipeline.action import load_action
-from pipeline.caption import DECODERS, is_shipped, load_caption
+from pipeline.action import ActionModel, load_action
+from pipeline.caption import DECODERS, CaptionModel, is_shipped, load_caption
 from pipeline.checkpoint import WEIGHTS, change_card
 from pipeline.encoder import Encoder, FrameFeatures, load_encoder, tuned_lite0
 from pipeline.media import Clip, Frame, read_clip
@@ -124,39 +124,60 @@ def read_item(item: Item) -> Clip:
 
 
 def score_action(cells: list[str], weights: Path, into_cards: bool) -> None:
-    encoder, labels = Encoder(tuned_lite0(weights)), load_labels()
-    items = [item for item in load_items() if item.held_out and item.label]
-    encoded: list[list[FrameFeatures]] = [list(encoder.encode_frames(read_item(item).frames)) for item in items]
+    items = held_out_items()
+    encoded = encoded_frames(Encoder(tuned_lite0(weights)), items)
     for cell in cells:
         model = load_action(cell, weights)
-        readings = [
-            Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.read(features)]))
-            for item, features in zip(items, encoded, strict=True)
-        ]
-        figures = report(readings, model.threshold, labels)
+        figures = action_figures(model, items, encoded)
         print(f"{cell}\n{table(figures)}", flush=True)
         if into_cards:
             change_card(weights / f"action-{cell}", {"held_out": figures})
 
 
+def held_out_items() -> list[Item]:
+    return [item for item in load_items() if item.held_out and item.label]
+
+
+def encoded_frames(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures]]:
+    """The features of every item's frames, read from its files."""
+    return [list(encoder.encode_frames(read_item(item).frames)) for item in items]
+
+
+def action_figures(model: ActionModel, items: list[Item], encoded: list[list[FrameFeatures]]) -> dict[str, Any]:
+    labels = load_labels()
+    readings = [
+        Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.read(features)]))
+        for item, features in zip(items, encoded, strict=True)
+    ]
+    return report(readings, model.threshold, labels)
+
+
 def score_captions(kinds: list[str], cells: list[str], widths: list[int], weights: Path) -> None:
     encoder = load_encoder()
     for kind in kinds:
-        items = [item for item in load_items() if item.source == CAPTION_SOURCE[kind] and item.official_val]
-        references = [item.captions for item in items]
-        encoded = [encoder.encode([frame.image for frame in read_item(item).frames]) for item in items]
-        if kind == "clip":
-            seen = [each.features[None] for each in encoded]
-        else:
-            regions = np.concatenate([each.maps for each in encoded])
-            seen = np.array_split(regions, len(regions) // PHOTOS)
+        items, seen = seen_on_val(kind, encoder)
         for cell in filter(partial(is_shipped, kind, weights=weights), cells):
             model = load_caption(kind, cell, weights)
             for width in widths:
-                found = [best for features in seen for best, *_ in model.search(model.look(features), width)]
-                captions = [model.text(best) for best in found]
-                figures = "  ".join(f"{k} {v:.3f}" for k, v in caption_metrics(captions, references).items())
+                measures = caption_figures(model, items, seen, width)
+                figures = "  ".join(f"{k} {v:.3f}" for k, v in measures.items())
                 print(f"{kind} {cell} beam {width}, {len(items)} of {CAPTION_SOURCE[kind]}: {figures}", flush=True)
+
+
+def seen_on_val(kind: str, encoder: Encoder) -> tuple[list[Item], list[np.ndarray]]:
+    """The official validation photos or videos, and what a captioner looks at of them, (B, R, D) at a time."""
+    items = [item for item in load_items() if item.source == CAPTION_SOURCE[kind] and item.official_val]
+    encoded = [encoder.encode([frame.image for frame in read_item(item).frames]) for item in items]
+    if kind == "clip":
+        return items, [each.features[None] for each in encoded]
+    regions = np.concatenate([each.maps for each in encoded])
+    return items, np.array_split(regions, len(regions) // PHOTOS)
+
+
+def caption_figures(model: CaptionModel, items: list[Item], seen: list[np.ndarray], width: int) -> dict[str, float]:
+    """Every measure of what beam search says of the items."""
+    found = [best for features in seen for best, *_ in model.search(model.look(features), width)]
+    return caption_metrics([model.text(best) for best in found], [item.captions for item in items])
 
 
 def main() -> None:

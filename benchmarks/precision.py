@@ -1,0 +1,102 @@
+"""How exactly the CNN must reckon: float32, bfloat16 or eight bits, how fast each is and what it loses.
+
+    pip install nncf && python -m benchmarks.precision [--rounds 5]
+
+All three are run by OpenVINO; eight bits are made by its own tool, NNCF (post-training, per channel, calibrated on
+training photos), which nothing else needs. What is lost shows in the LSTM's labels of all held-out clips and in the
+captions, by beam search of width 3, of the official validation photos and clips. Needs the training data.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from functools import partial
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.engines import least_cosine
+from benchmarks.results import Result, ratio, result, side_by_side, table
+from pipeline.action import load_action
+from pipeline.canvas import WIDE, fitted
+from pipeline.caption import load_caption
+from pipeline.encoder import BATCH, CONFIGURATION, ENGINES, Encoder, Engine, tuned_lite0
+from training.data import load_items
+from training.score import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
+
+CALIBRATED_ON = 300  # photos
+BEAM = 3
+
+
+def photos(count: int) -> list[np.ndarray]:
+    """Of the training set, on the wide canvas."""
+    found = (item.paths[0] for item in load_items() if item.source == "flickr8k" and not item.held_out)
+    pictures = (fitted(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)) for path in found)
+    wide = (picture for picture in pictures if picture.shape[:2] == WIDE)
+    return [next(wide) for _ in range(count)]
+
+
+def eight_bit_engine(backbone: nn.Module) -> Engine:
+    import nncf
+    import openvino as ov
+
+    example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
+    graph = ov.convert_model(torch.jit.trace(backbone.requires_grad_(False), example, check_trace=False))
+    graph.reshape([-1, -1, -1, 3])
+    data = nncf.Dataset([photo[None] for photo in photos(CALIBRATED_ON)])
+    small = nncf.quantize(graph, data, preset=nncf.QuantizationPreset.MIXED, subset_size=CALIBRATED_ON)
+    request = ov.compile_model(small, "CPU", CONFIGURATION).create_infer_request()
+
+    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        outputs = request.infer({0: images})
+        return outputs[0], outputs[1]
+
+    return run
+
+
+PRECISIONS = {"float32": "openvino", "bfloat16": "openvino-bf16", "int8": "openvino-int8"}  # their engines
+
+
+def speed(encoders: dict[str, Encoder], rounds: int) -> Iterator[Result]:
+    """Eight pictures at a time, and one by one."""
+    pictures = photos(64)
+    exact = encoders["float32"].encode(pictures).features
+    for size, name in ((BATCH, ""), (1, "_one_at_a_time")):
+        batches = [pictures[k : k + size] for k in range(0, len(pictures), size)]
+        ways = {n: partial(lambda e, b: [e.encode(batch) for batch in b], e, batches) for n, e in encoders.items()}
+        seconds = side_by_side(ways, rounds)
+        for way, took in seconds.items():
+            cosine = least_cosine(encoders[way].encode(pictures).features, exact)
+            rates = [len(pictures) / s for s in took]
+            gain = ratio(seconds["float32"], took)
+            yield result(way + name, rates, "images/s", gain, f"float32, cosine to it >= {cosine:.4f}")
+
+
+def losses(encoder: Encoder) -> str:
+    """What the networks make of this encoder's features, on what they were not fitted to."""
+    items = held_out_items()
+    figures = action_figures(load_action("lstm"), items, encoded_frames(encoder, items))
+    sources = {**figures["by_source"], "all": figures["all"]}
+    told = [f"top-1 {source} {found['top1']:.3f}" for source, found in sources.items()]
+    for kind in ("photo", "clip"):
+        measures = caption_figures(load_caption(kind, "lstm"), *seen_on_val(kind, encoder), BEAM)
+        told.append(f"CIDEr of {kind}s {measures['CIDEr']:.3f}")
+    return ", ".join(told)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    ENGINES["openvino-int8"] = eight_bit_engine
+    encoders = {name: Encoder(tuned_lite0(), engine) for name, engine in PRECISIONS.items()}
+    print(table(speed(encoders, rounds)), flush=True)
+    for name, encoder in encoders.items():
+        print(f"{name:10} {losses(encoder)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
