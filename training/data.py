@@ -13,6 +13,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HELD_OUT = 0.15  # of the groups of every source that has several
 HELD_OUT_UCF = frozenset({"g10", "g15", "g20"})  # of g08..g25: the groups' numbers, for every class alike
@@ -35,11 +37,7 @@ class Item:
     paths: tuple[Path, ...]  # one video or photo, or several images in time order
     captions: tuple[str, ...] = field(default=(), repr=False)
     held_out: bool = False
-    official_val: bool = False  # never fitted to, not even by what ships: the captioner is judged on it
-
-    def is_fitted(self, everything: bool) -> bool:
-        """Whether networks are fitted to it: in the measured run, or when everything is learned for what ships."""
-        return not self.official_val and (everything or not self.held_out)
+    official_val: bool = False  # held out from captioners too, which learn from the other held-out videos
 
     @property
     def is_video(self) -> bool:
@@ -106,6 +104,17 @@ def caption_words(item: Item) -> dict[str, float]:
     """Each word of an item's captions -> the share of its captions that use it."""
     counts = Counter(w for c in item.captions for w in set(re.findall(r"[a-z]+", c.lower())) - STOP_WORDS)
     return {word: n / len(item.captions) for word, n in counts.items()}
+
+
+def word_shares(items: list[Item], words: list[str]) -> np.ndarray:
+    """(items, words) float32: how much each word describes the item; 1 if two captions in five use it, 0 if none."""
+    column = {word: k for k, word in enumerate(words)}
+    shares = np.zeros((len(items), len(words)), np.float32)
+    for n, item in enumerate(items):
+        for word, share in caption_words(item).items():
+            if word in column:
+                shares[n, column[word]] = min(1.0, 2.5 * share)
+    return shares
 
 
 def _text(root: Path, name: str) -> str:

@@ -1,10 +1,7 @@
 """Tune the CNN once, for pictures of people doing things, before any recurrent network is trained on it.
 
     python -m training.features --out cache
-    python -m training.encoder --cache cache --out measured
-    python -m training.encoder --cache cache --refit measured --epochs 1 --rate 1.5e-4
-
-The first run holds groups out and is measured; the second goes on from it with those groups too and makes what ships.
+    python -m training.encoder --cache cache --out weights
 
 ImageNet's classes are objects; what we ask is what somebody does. Blocks 0 to 7 keep their weights, so their output
 was cached once (training/features.py) and only blocks 8 to 15 and the head convolution are fitted, with
@@ -34,16 +31,14 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.checkpoint import load_card, save_checkpoint
+from pipeline.checkpoint import save_checkpoint
 from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
-from pipeline.encoder import tuned_lite0
-from training.data import Item, caption_words, common_words, load_items, load_labels
+from training.data import Item, common_words, load_items, load_labels, word_shares
 from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
-TIMES_NEW = 3  # that an epoch of the refit sees an item which was held out before; others once
 STEPS_PER_VIDEO = 3  # frames and difference images of a video in one epoch
 CROP_SHARE = 0.5  # of still pictures that are seen as a random crop
 STILL_MOTION_SHARE = 0.25  # of still pictures whose panned difference is seen too
@@ -78,17 +73,13 @@ def tuned_parameters(model: EfficientNetLite0) -> list[nn.Parameter]:
     return [p.requires_grad_(True) for part in parts for p in part.parameters()]
 
 
-def epoch_units(
-    items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator, everything: bool
-) -> list[Unit]:
-    """One epoch's choice of pictures, shuffled. If ``everything`` is to be learned, the groups that were held out until
-    then come along, TIMES_NEW times as often as the others, which the network knows already."""
+def epoch_units(items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator) -> list[Unit]:
+    """One epoch's choice of pictures, shuffled."""
     units = []
     for number, item in enumerate(items):
-        if item.is_fitted(everything):
+        if not item.held_out:
             label = labels.index(item.label) if item.label else -1
-            for _ in range(TIMES_NEW if item.held_out else 1):
-                units += item_units(item, number, label, cache, rng)
+            units += item_units(item, number, label, cache, rng)
     return [units[i] for i in rng.permutation(len(units))]
 
 
@@ -209,35 +200,21 @@ def held_out_accuracy(
     }
 
 
-def word_targets(items: list[Item], words: list[str]) -> Tensor:
-    """(items, words): how much each word describes the item; 1 if two captions in five use it, 0 if none does."""
-    column = {word: k for k, word in enumerate(words)}
-    target = torch.zeros(len(items), len(words))
-    for n, item in enumerate(items):
-        for word, share in caption_words(item).items():
-            if word in column:
-                target[n, column[word]] = min(1.0, 2.5 * share)
-    return target
-
-
 def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, str]]:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     items, labels = load_items(), load_labels()
-    words = word_targets(items, common_words(items))
+    words = torch.from_numpy(word_shares(items, common_words(items)))
     cache = FeatureCache(args.cache)
-    model = tuned_lite0(args.refit) if args.refit else imagenet_lite0()
-    model = model.to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics stay frozen
+    model = imagenet_lite0().to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics stay frozen
     heads = Heads(len(labels), words.shape[1])
     tuned = tuned_parameters(model)
     live = nn.ModuleList([model, heads])
-    if args.refit:
-        heads.load_state_dict(load_file(args.cache / "heads.safetensors"))
     optimiser = torch.optim.AdamW(
         [{"params": tuned, "lr": args.rate, "weight_decay": 0.01}, {"params": heads.parameters(), "lr": 2e-3}],
         weight_decay=0.05,
     )
-    sample = epoch_units(items, labels, cache, np.random.default_rng(0), bool(args.refit))
+    sample = epoch_units(items, labels, cache, np.random.default_rng(0))
     total = args.epochs * len(batches(sample, args.batch))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda s: min(1, (s + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1, s / total)))
@@ -246,7 +223,7 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, s
     step, started, figures = 0, time.time(), {}
     for epoch in range(args.epochs):
         sums = torch.zeros(3)
-        groups = batches(epoch_units(items, labels, cache, rng, bool(args.refit)), args.batch)
+        groups = batches(epoch_units(items, labels, cache, rng), args.batch)
         for units in groups:
             loss, parts = batch_loss(model, heads, cache, units, words, rng)
             optimiser.zero_grad()
@@ -265,18 +242,16 @@ def fit(args: argparse.Namespace) -> tuple[EfficientNetLite0, Heads, dict[str, s
                 print(f"step {step}/{total}, {time.time() - started:.0f} s", flush=True)
         losses = ", ".join(f"{x:.3f}" for x in (sums / len(groups)).tolist())
         print(f"epoch {epoch + 1}/{args.epochs}: losses (action, words, ImageNet) {losses}", flush=True)
-        if not args.refit:
-            figures = held_out_accuracy(average[0], average[1], cache, items, labels)
-            for name, figure in figures.items():
-                print(f"    {name:16} {figure}", flush=True)
+        figures = held_out_accuracy(average[0], average[1], cache, items, labels)
+        for name, figure in figures.items():
+            print(f"    {name:16} {figure}", flush=True)
     return average[0], average[1], figures
 
 
 def card_of(figures: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:
-    """The encoder's card; after a refit with the figures of the measured run that it went on from."""
     flags = f"--epochs {args.epochs} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
     command = f"python -m training.encoder {flags}"
-    card: dict[str, Any] = {
+    return {
         "model": "EfficientNet-Lite0, blocks 8 to 15 and head convolution tuned",
         "command": command,
         "seed": args.seed,
@@ -284,19 +259,12 @@ def card_of(figures: dict[str, str], args: argparse.Namespace) -> dict[str, Any]
         "data": ["MSR-VTT", "Flickr8k", "UCF101", "sports22", "fights", "skate", "rackets", "pushups", "football"],
         "held_out_mean_of_features_top1_top5": figures,
     }
-    if args.refit:
-        measured = load_card(args.refit / "encoder")
-        name = "held_out_mean_of_features_top1_top5"
-        card |= {name: measured[name], "command": f"{measured['command']}; then {command} --refit measured"}
-        card["note"] = "Measured with the held-out groups left out; then fitted to them too."
-    return card
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="folder that training.features wrote")
     parser.add_argument("--out", type=Path, default=Path("weights"))
-    parser.add_argument("--refit", type=Path, help="go on from the measured run in this folder, with all groups")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64, help="pictures a step")
     parser.add_argument("--rate", type=float, default=3e-4)

