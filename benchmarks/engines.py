@@ -1,7 +1,8 @@
 """How fast the encoder's engines are, side by side, and how closely they agree with torch.
 
-Every engine encodes the same real frames in turn, one at a time and eight at a time; ours includes everything that
-Encoder.encode() does around its engine.
+Every engine encodes the same real frames in turn, one at a time and eight at a time, in float32. "ours" is our encoder
+in float32 too, with everything that Encoder.encode() does around its engine; "in use" is the one that this machine
+gets, which may reckon in bfloat16 (benchmarks/precision.py tells what that costs).
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ from torch import nn
 
 from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.canvas import WIDE
-from pipeline.encoder import BATCH, Encoder, Engine, load_encoder, openvino_engine, torch_engine, tuned_lite0
+from pipeline.encoder import (
+    BATCH,
+    Encoder,
+    Engine,
+    best_engine,
+    load_encoder,
+    openvino_engine,
+    torch_engine,
+    tuned_lite0,
+)
 from pipeline.media import read_clip
 from pipeline.samples import sample_path
 
@@ -62,18 +72,23 @@ REPEATED = 8  # runs a round
 
 def measure(rounds: int) -> Iterator[Result]:
     frames = read_clip(sample_path("bikes")).frames[:BATCH]
-    encoder, engines = load_encoder(), {name: build(tuned_lite0()) for name, build in ENGINES.items()}
-    yield from batches([frame.image for frame in frames], encoder, engines, rounds)
-    yield from batches([frames[0].image], encoder, engines, rounds)
+    encoders = {"ours": load_encoder(engine="openvino"), "in use": load_encoder()}
+    engines = {name: build(tuned_lite0()) for name, build in ENGINES.items()}
+    yield from batches([frame.image for frame in frames], encoders, engines, rounds)
+    yield from batches([frames[0].image], encoders, engines, rounds)
 
 
-def batches(pictures: list[np.ndarray], encoder: Encoder, engines: dict[str, Engine], rounds: int) -> Iterator[Result]:
+def batches(
+    pictures: list[np.ndarray], encoders: dict[str, Encoder], engines: dict[str, Engine], rounds: int
+) -> Iterator[Result]:
     images, size = np.stack(pictures), len(pictures)
     ways = {name: repeated(lambda run=run: run(images)) for name, run in engines.items()}
-    seconds = side_by_side({**ways, "ours": repeated(lambda: encoder.encode(pictures))}, rounds)
+    ways |= {name: repeated(lambda encoder=encoder: encoder.encode(pictures)) for name, encoder in encoders.items()}
+    seconds = side_by_side(ways, rounds)
     best = min(engines, key=lambda name: statistics.median(seconds[name]))
     alone = "" if size > 1 else "_one_at_a_time"
     yield rated(f"encoder_over_best_engine{alone}", size, seconds, "ours", best)
+    yield rated(f"encoder_in_use_over_best_engine{alone}", size, seconds, "in use", best, f", by {best_engine()}")
     reference = engines["torch, eager"](images)[0]
     for engine, run in engines.items():
         cosine = least_cosine(run(images)[0], reference)

@@ -22,9 +22,11 @@ from pipeline.footage import decode
 from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES
 
 PIPE_BYTES = 1 << 20
+NICENESS = 10  # the CNN goes first: its threads wait for each other, and one that a decoder holds up holds up all
 
 
 def main() -> None:
+    os.nice(NICENESS)
     Image.init()  # Pillow's formats are modules too: no child shall have to import them
     with socket.socket(fileno=int(sys.argv[1])) as orders:
         while True:
