@@ -76,22 +76,24 @@ def test_the_engine_follows_from_the_machine(monkeypatch, gpu, bf16, engine):
     assert best_engine() == engine
 
 
-@pytest.mark.parametrize(
-    ("engine", "least"),
-    [
-        ("openvino", 0.9999),
-        pytest.param(
-            "openvino-bf16", 0.98, marks=pytest.mark.skipif(not multiplies_bf16(), reason="no bfloat16 in this CPU")
-        ),
-    ],
-)
-def test_the_fast_engines_agree_with_torch_on_real_frames(engine, least, bikes, concert):
+def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+
+
+def test_the_fast_engine_agrees_with_torch_on_real_frames(bikes, concert):
     images = [frame.image for path in (bikes, concert) for frame in read_clip(path).frames]
-    fast, reference = Encoder(tuned_lite0(), engine), Encoder(tuned_lite0(), "torch")
-    mine, expected = fast.encode(images), reference.encode(images)
-    for a, b in zip(mine, expected, strict=True):
-        cosine = (a * b).sum(-1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
-        assert cosine.min() >= least
+    fast, reference = Encoder(tuned_lite0(), "openvino"), Encoder(tuned_lite0(), "torch")
+    for mine, expected in zip(fast.encode(images), reference.encode(images), strict=True):
+        assert cosines(mine, expected).min() >= 0.9999
+
+
+@pytest.mark.skipif(not multiplies_bf16(), reason="this CPU is not made for bfloat16")
+def test_bfloat16_is_near_float32_on_real_frames(bikes, concert):
+    images = [frame.image for path in (bikes, concert) for frame in read_clip(path).frames]
+    rounded, exact = Encoder(tuned_lite0(), "openvino-bf16"), Encoder(tuned_lite0(), "openvino")
+    features, maps = (cosines(a, b) for a, b in zip(rounded.encode(images), exact.encode(images), strict=True))
+    assert features.min() >= 0.99
+    assert maps.mean() >= 0.98  # single regions, where little is to be seen, may differ more
 
 
 def test_fast_engines_name_the_same_action(bikes, concert, lstm):
