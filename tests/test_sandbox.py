@@ -61,6 +61,14 @@ def test_nothing_is_left_when_a_clip_was_read(concert):
 
 
 @pytest.mark.usefixtures("fresh")
+def test_decoders_give_way_to_whoever_waits_for_them(cat):
+    read_clip(cat)
+    nursery = sandbox._idle.get()
+    assert os.getpriority(os.PRIO_PROCESS, nursery._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    nursery.end()
+
+
+@pytest.mark.usefixtures("fresh")
 def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_is_read(slow_clip, cat):
     def kill() -> None:
         while not (found := decoders()):
