@@ -23,7 +23,7 @@ from pipeline.moments import decided_at, leaders
 from pipeline.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
-STATE_VOICE = 0.5  # how much the state's answer counts beside the mean evidence, on held-out clips better than 1
+HALF = 0.5  # what counts as much beside what is there: what the state says, and what moves
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class ActionNetwork(nn.Module):
     readings trained with the encoder. x_t is that evidence, whether motion is known, and a small projection of all
     features for what the evidence does not tell (standardised with the training set's moments).
 
-    The answer after frame t is what the cell's state says, which counts half, plus the mean evidence of the frames so
-    far, both as log-probabilities (a logarithmic opinion pool, Hinton 2002): the state knows the order, the mean is
-    never far off.
+    The answer after frame t is a logarithmic opinion pool (Hinton 2002): the mean evidence in what is there, plus half
+    of that in what moves and half of what the cell's state says. The state knows the order, the mean is never far off,
+    and motion, which was learned from few kinds of clips, misleads on others if it counts more (weights/README.md).
     """
 
     mean: Tensor
@@ -107,7 +107,8 @@ class ActionNetwork(nn.Module):
     def answer(self, hidden: Tensor, total: Tensor, counts: Tensor) -> Tensor:
         """State (..., H), summed evidence (..., 2, L) and how many frames gave it (..., 2) -> logits (..., L)."""
         mean = total / counts.clamp(min=1).unsqueeze(-1)
-        return STATE_VOICE * self.readout(hidden).log_softmax(-1) + mean.sum(-2)
+        there, moves = mean.unbind(-2)
+        return there + HALF * (moves + self.readout(hidden).log_softmax(-1))
 
 
 class ActionModel:

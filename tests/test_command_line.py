@@ -65,6 +65,15 @@ def test_the_table_is_for_people(capsys, monkeypatch, bikes):
     assert "absent" not in told.out
 
 
+def test_a_long_path_leaves_room_for_the_answer(capsys, monkeypatch, bikes):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["action", str(bikes)]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert "…" in row
+    assert bikes.name in row
+    assert "driving a car" in row
+
+
 def test_results_are_appended_to_a_file_and_an_interrupted_run_goes_on(capsys, tmp_path, bikes, cat, folder):
     shutil.copy(bikes, tmp_path / "a.mp4")
     shutil.copy(cat, tmp_path / "b.jpg")

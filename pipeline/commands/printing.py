@@ -12,6 +12,8 @@ from pipeline.commands.reading import Found, Results
 
 AsRow = Callable[[Found], tuple[str, ...]]
 
+LONGEST_NAME = 28  # characters of an input in a table: its end tells it apart from others, and answers need the room
+
 
 def print_results(
     results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
@@ -53,7 +55,7 @@ def print_table(results: Results, count: int, columns: dict[str, bool], as_row: 
 
     console, errors, status = Console(), Console(stderr=True), 0
     table = Table(box=None, pad_edge=False)
-    table.add_column("input", overflow="fold", ratio=2)
+    table.add_column("input", no_wrap=True)
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
     for name, outcome in tracked(results, count):
@@ -61,7 +63,11 @@ def print_table(results: Results, count: int, columns: dict[str, bool], as_row: 
             errors.print(Text(str(outcome), "red"))
             status = 1
         else:
-            table.add_row(*map(Text, (name.encode(errors="replace").decode(), *as_row(outcome))))
+            table.add_row(*map(Text, (shortened(name.encode(errors="replace").decode()), *as_row(outcome))))
     if table.row_count:
         console.print(table)
     return status
+
+
+def shortened(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
