@@ -18,6 +18,8 @@ from views.encoding import encoded_clip
 from views.loaded import CELL_NAMES, Chosen, EncodedClip, recent_clips
 from views.turns import LineIsFullError
 
+COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
+
 
 def controls() -> tuple[Chosen, str]:
     """The row above the answer -> the file, and the name of the cell."""
@@ -26,7 +28,7 @@ def controls() -> tuple[Chosen, str]:
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
         "Your video or photo",
-        type=sorted(PHOTOS | VIDEOS),
+        type=sorted(PHOTOS | VIDEOS, key=lambda suffix: (suffix not in COMMON, suffix)),
         help=f"Up to {MAX_MEGABYTES} MB. It is not kept when you leave.",
         key="upload",
         max_upload_size=MAX_MEGABYTES,
