@@ -15,7 +15,6 @@ from functools import partial
 
 import cv2
 import numpy as np
-import torch
 from torch import nn
 
 from benchmarks.engines import least_cosine
@@ -23,7 +22,7 @@ from benchmarks.results import Result, ratio, result, side_by_side, table
 from pipeline.action import load_action
 from pipeline.canvas import WIDE, fitted
 from pipeline.caption import load_caption
-from pipeline.encoder import BATCH, CONFIGURATION, ENGINES, Encoder, Engine, tuned_lite0
+from pipeline.encoder import BATCH, ENGINES, Encoder, Engine, compiled, openvino_graph, tuned_lite0
 from training.data import load_items
 from training.score import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
 
@@ -41,20 +40,11 @@ def photos(count: int) -> list[np.ndarray]:
 
 def eight_bit_engine(backbone: nn.Module) -> Engine:
     import nncf
-    import openvino as ov
 
-    example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
-    graph = ov.convert_model(torch.jit.trace(backbone.requires_grad_(False), example, check_trace=False))
-    graph.reshape([-1, -1, -1, 3])
     data = nncf.Dataset([photo[None] for photo in photos(CALIBRATED_ON)])
+    graph = openvino_graph(backbone.requires_grad_(False))
     small = nncf.quantize(graph, data, preset=nncf.QuantizationPreset.MIXED, subset_size=CALIBRATED_ON)
-    request = ov.compile_model(small, "CPU", CONFIGURATION).create_infer_request()
-
-    def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = request.infer({0: images})
-        return outputs[0], outputs[1]
-
-    return run
+    return compiled(small, "f32")  # what is not in eight bits
 
 
 PRECISIONS = {"float32": "openvino", "bfloat16": "openvino-bf16", "int8": "openvino-int8"}  # their engines

@@ -23,7 +23,7 @@ from pipeline.moments import decided_at, leaders
 from pipeline.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
-HALF = 0.5  # what counts as much beside what is there: what the state says, and what moves
+VOICE = 0.5  # how much what moves and what the state says count beside what is there
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ActionNetwork(nn.Module):
         """State (..., H), summed evidence (..., 2, L) and how many frames gave it (..., 2) -> logits (..., L)."""
         mean = total / counts.clamp(min=1).unsqueeze(-1)
         there, moves = mean.unbind(-2)
-        return there + HALF * (moves + self.readout(hidden).log_softmax(-1))
+        return there + VOICE * (moves + self.readout(hidden).log_softmax(-1))
 
 
 class ActionModel:

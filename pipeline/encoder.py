@@ -19,7 +19,7 @@ from functools import cache, partial
 from itertools import groupby, islice
 from pathlib import Path
 from types import ModuleType
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,9 @@ from pipeline.checkpoint import WEIGHTS, load_checkpoint
 from pipeline.clip import ClipStream, Frame
 from pipeline.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
 from pipeline.motion import difference_image
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
 BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers later
@@ -147,24 +150,32 @@ def torch_engine(backbone: nn.Module) -> Engine:
 
 
 def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine:
-    """The backbone converted in memory and compiled for this CPU: in float32, which agrees with torch, or in bfloat16
-    (8 bits of mantissa, sums in float32), which is faster on a CPU made for it and costs next to nothing in labels and
-    captions (benchmarks/README.md)."""
-    ov = _openvino()
+    """The backbone run by OpenVINO: in float32, which agrees with torch, or in bfloat16 (8 bits of mantissa, sums in
+    float32), which is faster on a CPU made for it and costs next to nothing in labels and captions
+    (benchmarks/README.md)."""
+    return compiled(openvino_graph(backbone), precision)
+
+
+def openvino_graph(backbone: nn.Module) -> ov.Model:
+    """The backbone converted in memory."""
     example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # OpenVINO converts by torch.jit.trace, which torch retires
         warnings.simplefilter("ignore", DeprecationWarning)
         # Traced here, because the converter would trace it twice and compare, which takes two seconds of a start.
         traced = torch.jit.trace(backbone, example, check_trace=False)
-        graph = ov.convert_model(traced, example_input=example)
+        return import_openvino().convert_model(traced, example_input=example)
+
+
+def compiled(graph: ov.Model, precision: Precision) -> Engine:
+    """A converted backbone made ready for this CPU."""
+    settings = {**CONFIGURATION, "INFERENCE_PRECISION_HINT": precision}
 
     @cache
     def request_for(size: tuple[int, int]) -> ov.InferRequest:
         """One for each canvas, when it is first needed: a graph that takes both is a fifth slower."""
         graph.reshape([-1, *size, 3])
-        settings = {**CONFIGURATION, "INFERENCE_PRECISION_HINT": precision}
-        return ov.compile_model(graph, "CPU", settings).create_infer_request()
+        return import_openvino().compile_model(graph, "CPU", settings).create_infer_request()
 
     request_for(WIDE)
 
@@ -173,6 +184,14 @@ def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine
         return outputs[0], outputs[1]
 
     return run
+
+
+def import_openvino() -> ModuleType:
+    """OpenVINO, without its converter's telemetry: so it tells nobody that it was used."""
+    sys.modules.setdefault("openvino_telemetry", None)
+    import openvino
+
+    return openvino
 
 
 def best_engine() -> EngineName:
@@ -184,14 +203,7 @@ def best_engine() -> EngineName:
 
 def multiplies_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16; elsewhere they would be imitated, more slowly than float32."""
-    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _openvino() -> ModuleType:
-    sys.modules.setdefault("openvino_telemetry", None)  # without it the converter tells nobody that it was used
-    import openvino
-
-    return openvino
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {

@@ -96,11 +96,13 @@ def test_bfloat16_is_near_float32_on_real_frames(bikes, concert):
     assert maps.mean() >= 0.98  # single regions, where little is to be seen, may differ more
 
 
-def test_fast_engines_name_the_same_action(bikes, concert, lstm):
+def test_the_engine_in_use_and_torch_name_the_same_action(encoder, bikes, concert, lstm):
     """What is rounded off in bfloat16 does not reach the answer."""
+    reference = Encoder(tuned_lite0(), "torch")
     for path in (bikes, concert):
         frames = read_clip(path).frames
-        fast, exact = (list(lstm.read(Encoder(tuned_lite0(), e).encode_frames(frames))) for e in (None, "torch"))
+        fast, exact = (list(lstm.read(each.encode_frames(frames))) for each in (encoder, reference))
+        assert lstm.verdict(fast).label == lstm.verdict(exact).label
         for a, b in zip(fast, exact, strict=True):
             assert np.abs(a.probabilities - b.probabilities).max() < 0.1
 

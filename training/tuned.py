@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pipeline.checkpoint import WEIGHTS
 from pipeline.efficientnet_lite import FEATURE_SIZE, EfficientNetLite0
-from pipeline.encoder import REGIONS, tuned_lite0
+from pipeline.encoder import REGIONS, import_openvino, tuned_lite0
 from training.data import Item, load_items
 from training.features import CHANNELS, OTHER_CROP, POSITIONS, FeatureCache
 
@@ -39,8 +39,7 @@ def save_tuned_features(
     model: EfficientNetLite0, cache: FeatureCache, items: list[Item], folder: Path, batch: int = 32
 ) -> None:
     """Write what this module promises into ``folder``."""
-    import openvino as ov
-
+    ov = import_openvino()
     example = torch.zeros(2, CHANNELS, *POSITIONS[False], dtype=torch.float16)
     graph = ov.convert_model(Upper(model).requires_grad_(False), example_input=example)
     network = ov.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
