@@ -64,9 +64,7 @@ def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label:
         order = np.argsort(-row)
         chosen = [*order[:SPEAKERS].tolist(), *order[-SPEAKERS:].tolist()]
         strongest.append([(unit, float(row[unit])) for unit in chosen])
-        told: dict[int, list[GateTerms]] = {
-            unit: gate_terms(cell, model.network.cell, found, step, unit) for unit in chosen
-        }
+        told: dict[int, list[GateTerms]] = {unit: gate_terms(model.network.cell, found, step, unit) for unit in chosen}
         sums.append(told)
     cell_figure.units(clip, label, strongest, sums)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pipeline.models.lenet import Planes
+from pipeline.models.lenet import LeNetMaps
 from pipeline.models.recurrent import CELLS
 from views.components.char_rnn import hello
 from views.components.digit_pad import drawing
@@ -126,10 +126,10 @@ def digits_topic() -> None:
         st.markdown(f"### {found.label} &nbsp; {found.probabilities[found.label]:.2f}")
         bars = {"digit": [str(k) for k in range(10)], "probability": found.probabilities.tolist()}
         st.bar_chart(bars, x="digit", y="probability", height=160)
-        layers(found.planes)
+        layers(found.maps)
 
 
-def layers(found: Planes) -> None:
+def layers(found: LeNetMaps) -> None:
     """What each layer made of the digit."""
     planes("C1: six filters of 5 x 5", found.c1[0].numpy())
     planes("S2: their means over 2 x 2", found.s2[0].numpy())
