@@ -26,6 +26,7 @@ class Clip:
     width: int
     height: int
     mime: str | None = None
+    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
 class ClipStream:
@@ -63,7 +64,7 @@ class ClipStream:
             if isinstance(message, Ended):
                 frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
                 size = opened.width, opened.height
-                self._clip = Clip(opened.kind, frames, message.duration, *size, opened.mime)
+                self._clip = Clip(opened.kind, frames, message.duration, *size, opened.mime, message.left_out)
             else:
                 self._frames[message.time] = message
                 yield message
