@@ -58,6 +58,19 @@ class Ended:
     left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
+def printable(text: str) -> str:
+    """Text with names of files in it, as it can be shown anywhere: whatever is not printable is escaped, and so are
+    bytes that are no text (which Python holds as lone surrogates)."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    try:
+        return character.encode("unicode_escape").decode() if character.encode() else ""
+    except UnicodeEncodeError:
+        return f"\\x{ord(character) & 0xFF:02x}"
+
+
 Message = Opened | Frame | Ended | bytes | MediaError  # bytes are a browser copy; the last three are final
 
 PIPE_BYTES = 1 << 20
@@ -120,7 +133,7 @@ def read_message(pipe: IO[bytes]) -> Message:
         return Ended(_seconds(duration), tuple(map(_seconds, times)), tuple(map(str, left_out)))
     if "copy" in header:
         return _read_bytes(pipe, header["copy"], COPY_MEGABYTES * 10**6)
-    return MediaError(str(header["error"]).replace("\n", " "))
+    return MediaError(printable(str(header["error"])))
 
 
 def _seconds(value: float) -> float:

@@ -13,8 +13,7 @@ from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.reader import MAX_STEPS
 from pipeline.media.samples import SAMPLES, sample_path
 from pipeline.models.recurrent import CELLS
-from pipeline.sandbox.formats import SUFFIXES as PHOTOS
-from pipeline.sandbox.formats import VIDEOS
+from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from pipeline.sandbox.messages import MediaError
 from views.hosting.job_queue import LineIsFullError
 from views.hosting.uploads import Chosen
@@ -32,7 +31,7 @@ def controls() -> tuple[Chosen, str]:
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
         "Your video or photo",
-        type=sorted(PHOTOS | VIDEOS, key=lambda suffix: (suffix not in COMMON, suffix)),
+        type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix)),
         help=f"Up to {MAX_MEGABYTES} MB. It is not kept when you leave.",
         key="upload",
         max_upload_size=MAX_MEGABYTES,
