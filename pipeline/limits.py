@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-
 HIGHEST = 10**9  # that a limit may be set to: the system's own counters take it
 
 

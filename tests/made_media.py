@@ -51,7 +51,9 @@ def write_video(
         stream.pix_fmt = pixels
         stream.codec_context.time_base = Fraction(1, rate)
         prepare(stream)
-        heard = file.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000) if sound is not None else None
+        heard = (
+            file.add_stream("libopus" if path.suffix == ".webm" else "aac", rate=48000) if sound is not None else None
+        )
         if heard is not None:
             for k in range(100):
                 frame = av.AudioFrame.from_ndarray(np.zeros((1, 960), np.float32), "fltp", "mono")
@@ -78,7 +80,9 @@ def full_box(kind: bytes, version: int, flags: int, *parts: bytes) -> bytes:
     return box(kind, struct.pack(">I", version << 24 | flags), *parts)
 
 
-def write_heic(path: Path, picture: np.ndarray, tile: int = 128, quarter_turns: int = 0, brand: bytes = b"heic") -> Path:
+def write_heic(
+    path: Path, picture: np.ndarray, tile: int = 128, quarter_turns: int = 0, brand: bytes = b"heic"
+) -> Path:
     """A picture (H, W, 3) uint8 RGB as tiles of HEVC; ``quarter_turns`` to the left bring what is stored upright."""
     height, width = picture.shape[:2]
     rows, columns = -(-height // tile), -(-width // tile)

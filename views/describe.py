@@ -11,8 +11,8 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
-from pipeline.models.decoding import Hypothesis, most_likely, sampled
+from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
+from pipeline.models.decoding import Hypothesis, greedy, nucleus_sampler
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
 from views.hosting.uploads import Chosen
@@ -113,7 +113,7 @@ def describe_picture(
     places: Places,
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
-    scene = model.look(regions[None])
+    scene = model.encode(regions[None])
     key = f"{clip.digest}-{frame}-{name}"
     with places.picture:
         caption_figure.photo(key, clip.pictures[frame], grid)
@@ -136,8 +136,8 @@ def describe_clip(
     manner: Manner,
     places: Places,
 ) -> None:
-    features = np.stack([frame.features for frame in clip.features])
-    scene = model.look(features[None])
+    features = np.stack([frame.appearance for frame in clip.features])
+    scene = model.encode(features[None])
     with places.sentence:
         caption, others = tell(model, scene, manner)
         captions = [*clip.told_with(cell)[:-1], caption]
@@ -154,20 +154,20 @@ def describe_clip(
     downloads(caption, subtitles)
 
 
-def tell(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
+def tell(model: CaptionModel, scene: EncoderOutput, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
     """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
     place = st.empty()
     slot = place.container(key="writing").empty()
 
     if manner.temperature is None and manner.width > 1:
         kept: list[Hypothesis] = []
-        for kept in model.watch_search(scene, manner.width):
+        for kept in model.stream_beam_search(scene, manner.width):
             slot.markdown(model.text(kept[0]))
-        caption, others = model.explain(scene, kept[:1])[0], kept[1:]
+        caption, others = model.describe_words(scene, kept[:1])[0], kept[1:]
     else:
-        choose = most_likely if manner.temperature is None else sampled(manner.temperature, 0.95, manner.seed)
+        choose = greedy if manner.temperature is None else nucleus_sampler(manner.temperature, 0.95, manner.seed)
         steps = []
-        for step in model.write(scene, choose):
+        for step in model.generate(scene, choose):
             steps.append(step)
             slot.markdown(" ".join(s.word for s in steps))
         caption, others = model.caption(tuple(steps)), []

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pipeline.analysis import reading, segments, what_if
-from pipeline.analysis.reading import Verdict
+from pipeline.analysis.reading import Prediction
 from pipeline.models.action import ActionStep
 from views.components import clip_figure
 from views.session import browser_copy
@@ -48,7 +48,7 @@ def page() -> None:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)
     clip_figure.letters(clip, model, steps)
-    if clip.duration >= segments.LONG:
+    if clip.duration >= segments.LONG_CLIP_SECONDS:
         st.subheader("Piece by piece", anchor=False)
         closer = read(chosen, cell, segments.STEPS)
         if closer is not None:
@@ -72,7 +72,7 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
     if order is None:
         return
     model, steps = action_model(cell), clip.read_with(cell)
-    other = list(model.read(what_if.rearranged(clip.features, order)))
+    other = list(model.predict(what_if.reorder(clip.features, order)))
     st.markdown(difference(way, reading.verdict(model, steps), reading.verdict(model, other), steps, other))
     clip_figure.comparison(clip, model, steps, other, order)
 
@@ -86,20 +86,20 @@ def reordered(way: str | None, count: int) -> list[int] | None:
     if way == "frozen at its first frame":
         return what_if.frozen(count)
     if way == "without every n-th frame":
-        return what_if.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
+        return what_if.drop_every_nth(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
     if way == "with a gap":
         first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key=f"gap-{count}")
         if (first, last) == (1, count):
             last -= 1  # something must be left to read
-        return what_if.hidden(count, first - 1, last - 1)
+        return what_if.without_span(count, first - 1, last - 1)
     return None
 
 
 def difference(
-    way: str, one: Verdict, other: Verdict, steps: Sequence[ActionStep], others: Sequence[ActionStep]
+    way: str, one: Prediction, other: Prediction, steps: Sequence[ActionStep], others: Sequence[ActionStep]
 ) -> str:
     """What the other order did to the answer, in a sentence."""
-    distance = what_if.difference(steps[-1].probabilities, others[-1].probabilities)
+    distance = what_if.total_variation(steps[-1].probabilities, others[-1].probabilities)
     if one.label != other.label:
         return (
             f"Now it says **{other.label}** ({other.probability:.2f}) instead of {one.label} ({one.probability:.2f})."

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analysis.change_points import decided_at, leaders
+from pipeline.analysis.change_points import decided_step, top_labels
 from pipeline.models.action import ActionModel, ActionStep
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Prediction:
     """The answer to a whole clip: its labels by falling probability, and whether the best one may be said aloud."""
 
     ranked: tuple[tuple[str, float], ...]  # every label with its probability
-    sure: bool
-    decided_at: int  # index of the step from which the leading label no longer changes
+    is_confident: bool
+    decided_step: int  # index of the step from which the leading label no longer changes
 
     @property
     def label(self) -> str:
@@ -28,10 +28,10 @@ class Verdict:
         return self.ranked[0][1]
 
 
-def verdict(model: ActionModel, steps: Sequence[ActionStep]) -> Verdict:
+def verdict(model: ActionModel, steps: Sequence[ActionStep]) -> Prediction:
     """The last step's answer, and since when it stands. Needs at least one step."""
     last = steps[-1].probabilities
     order = np.argsort(-last, kind="stable")
     ranked = tuple((model.labels[k], float(last[k])) for k in order)
-    decided = decided_at(leaders(np.stack([step.probabilities for step in steps])))
-    return Verdict(ranked, bool(last[order[0]] >= model.threshold), decided)
+    decided = decided_step(top_labels(np.stack([step.probabilities for step in steps])))
+    return Prediction(ranked, bool(last[order[0]] >= model.threshold), decided)

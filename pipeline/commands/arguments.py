@@ -15,7 +15,7 @@ from pipeline.media.inputs import expand_inputs
 from pipeline.media.spool import is_stream
 from pipeline.sandbox.messages import printable
 
-BEGINNING = b'{"input": '  # of every line of results
+RESULT_PREFIX = b'{"input": '  # of every line of results
 RESULTS = {"label", "caption", "error"}  # of which every line has one
 NAMED = 20  # files that are named when they are left out
 
@@ -48,7 +48,7 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wanted(args: argparse.Namespace) -> list[str]:
+def select_inputs(args: argparse.Namespace) -> list[str]:
     """The inputs that the arguments mean, each once, without those that --out has already. Raises UsageError.
 
     Files that were met in folders and are no inputs are named on standard error.
@@ -63,7 +63,7 @@ def wanted(args: argparse.Namespace) -> list[str]:
     paths, left_out = expand_inputs(args.paths, args.each, kind)
     if args.out and (problem := is_input(args.out, paths)) is not None:
         raise UsageError(problem)
-    done = {path for path in finished(args.out) if not is_stream(path)} if args.out else set()
+    done = {path for path in completed_inputs(args.out) if not is_stream(path)} if args.out else set()
     report_left_out([path for path in left_out if not _is_same(path, args.out)])
     return [path for path in dict.fromkeys(paths) if path not in done]
 
@@ -80,7 +80,7 @@ def report_left_out(names: Sequence[str], folder: str = "") -> None:
         print(f"{printable(folder)}{': ' if folder else ''}{what} left out: {shown}.", file=sys.stderr)
 
 
-def finished(file: Path) -> set[str]:
+def completed_inputs(file: Path) -> set[str]:
     """The inputs with a result in a file that --out wrote; errors are tried again, and a line that an interruption tore
     is cut off. Raises UsageError if it is another kind of file, which is left as it is, or cannot be written."""
     if str(file) in STANDARD_OUTPUT or (file.exists() and not file.is_file() and not file.is_dir()):
@@ -91,7 +91,7 @@ def finished(file: Path) -> set[str]:
             *lines, torn = opened_file.read().split(b"\n")
             rows = [json.loads(line) for line in lines]
             done = {row["input"] for row in rows if "error" not in row}
-            if not (torn.startswith(BEGINNING) or BEGINNING.startswith(torn)):
+            if not (torn.startswith(RESULT_PREFIX) or RESULT_PREFIX.startswith(torn)):
                 raise ValueError
             if not all(RESULTS & set(row) for row in rows):
                 raise ValueError

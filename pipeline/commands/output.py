@@ -122,4 +122,6 @@ def is_input(path: Path, inputs: Iterable[str]) -> str | None:
 
 
 def reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or ("it is closed" if isinstance(error, ValueError) else "input/output error")
+    return getattr(error, "strerror", None) or (
+        "it is closed" if isinstance(error, ValueError) else "input/output error"
+    )

@@ -7,31 +7,31 @@ import json
 from collections.abc import Callable
 
 from pipeline.commands.arguments import report_left_out
-from pipeline.commands.local import Found, Results
+from pipeline.commands.local import Result, Results
 from pipeline.commands.output import Write, appending, stdout_is_ascii, write_stdout
 from pipeline.sandbox.messages import MediaError, printable
 
-AsRow = Callable[[Found], tuple[str, ...]]
+AsRow = Callable[[Result], tuple[str, ...]]
 
 LONGEST_NAME = 28  # characters of an input in a table: its end tells it apart from others, and answers need the room
 
 
 def print_results(
-    results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
+    run_inputs: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
 ) -> int:
     """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
     if args.out:
         with appending(args.out) as write:
-            return print_json(reported(tracked(results, count)), write)
+            return print_json(reported(tracked(run_inputs, count)), write)
     if args.json:
-        return print_json(results)
-    return print_table(reported(results), count, columns, as_row)
+        return print_json(run_inputs)
+    return print_table(reported(run_inputs), count, columns, as_row)
 
 
-def print_json(results: Results, write: Write | None = None) -> int:
+def print_json(run_inputs: Results, write: Write | None = None) -> int:
     """One object a line, to standard output or by ``write``; -> the exit status."""
     status, ascii_only = 0, write is None and stdout_is_ascii()
-    for name, outcome in results:
+    for name, outcome in run_inputs:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
@@ -42,23 +42,23 @@ def print_json(results: Results, write: Write | None = None) -> int:
     return status
 
 
-def reported(results: Results) -> Results:
+def reported(run_inputs: Results) -> Results:
     """The same; what was left out of a folder is named on standard error."""
-    for name, outcome in results:
+    for name, outcome in run_inputs:
         if not isinstance(outcome, MediaError):
             report_left_out(outcome.get("left_out", ()), name)
         yield name, outcome
 
 
-def tracked(results: Results, count: int) -> Results:
+def tracked(run_inputs: Results, count: int) -> Results:
     """The same, with a progress bar on stderr if there are several."""
     from rich.console import Console
     from rich.progress import track
 
-    return track(results, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
+    return track(run_inputs, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
 
 
-def print_table(results: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
+def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
     """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them. If the
     work is interrupted, the table shows what was finished."""
     from rich.console import Console
@@ -71,7 +71,7 @@ def print_table(results: Results, count: int, columns: dict[str, bool], as_row: 
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
     try:
-        for name, outcome in tracked(results, count):
+        for name, outcome in tracked(run_inputs, count):
             if isinstance(outcome, MediaError):
                 errors.print(Text(str(outcome), "red"))
                 status = 1

@@ -20,40 +20,40 @@ from typing import IO, Any
 from pipeline.limits import DECODER_SECONDS
 from pipeline.media.clip import ClipStream
 from pipeline.media.server_pool import ForkServer, give_back, take_server
-from pipeline.sandbox.messages import Ended, MediaError, Message, MessageValidator, ProtocolError, read_message
+from pipeline.sandbox.messages import ClipEnd, MediaError, Message, MessageValidator, ProtocolError, read_message
 
 MESSAGES_PER_STEP = 16  # that a child may send: some files are read more than once, and their frames sent again
 TICK = 0.2  # seconds between two calls of ``tick``
 
-Tick = Callable[[], None]
+OnWait = Callable[[], None]
 
 
-def nothing() -> None:
+def ignore_wait() -> None:
     """Default ``tick``; does nothing."""
 
 
-def decoded(path: Path, max_steps: int, name: str, tick: Tick = nothing) -> ClipStream:
+def start_decoding(path: Path, max_steps: int, name: str, on_wait: OnWait = ignore_wait) -> ClipStream:
     """The file's frames while a child, which begins at once, decodes them.
 
     ``tick`` is called about five times a second while the caller waits for a frame. An exception from it cancels
     decoding. Iterating raises MediaError for whatever the child could not do.
     """
     job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
-    work = DecoderJob(job, tick, MESSAGES_PER_STEP * max_steps)
-    return ClipStream(work.messages(), work.at_hand, work.end)
+    work = DecoderJob(job, on_wait, MESSAGES_PER_STEP * max_steps)
+    return ClipStream(work.messages(), work.ready, work.end)
 
 
-def copied(path: Path, name: str, tick: Tick = nothing) -> bytes:
+def make_browser_copy(path: Path, name: str, on_wait: OnWait = ignore_wait) -> bytes:
     """A copy of the video in a form that every browser plays, made by a child. Raises and ticks as decoded()."""
-    (copy,) = DecoderJob({"task": "copy", "path": str(path), "name": name}, tick, 1).messages()
+    (copy,) = DecoderJob({"task": "copy", "path": str(path), "name": name}, on_wait, 1).messages()
     return copy
 
 
 class DecoderJob:
     """One child. A thread empties its pipe, so that the child never waits for whoever uses its messages."""
 
-    def __init__(self, job: dict[str, Any], tick: Tick, max_messages: int) -> None:
-        self._name, self._tick, self._max_messages = job["name"], tick, max_messages
+    def __init__(self, job: dict[str, Any], on_wait: OnWait, max_messages: int) -> None:
+        self._name, self._tick, self._max_messages = job["name"], on_wait, max_messages
         self._validator = MessageValidator(job)
         self._arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._lock, self._timed_out = threading.Lock(), False
@@ -78,7 +78,7 @@ class DecoderJob:
                 if isinstance(message, MediaError):
                     raise message
                 yield message
-                if isinstance(message, Ended | bytes):
+                if isinstance(message, ClipEnd | bytes):
                     return
         finally:
             self.end()
@@ -87,7 +87,7 @@ class DecoderJob:
         """Kill the child and its fork server, unless its final message has arrived."""
         self._release(False)
 
-    def at_hand(self) -> bool:
+    def ready(self) -> bool:
         """Whether a message has arrived that was not taken yet."""
         return not self._arrived.empty()
 
@@ -107,7 +107,7 @@ class DecoderJob:
                     message = read_message(pipe)
                     self._validator.check(message)
                     has_begun = True
-                    if isinstance(message, Ended | bytes | MediaError):
+                    if isinstance(message, ClipEnd | bytes | MediaError):
                         self._release(reuse=not pipe.read(1))  # the pipe's end is the child's
                         self._arrived.put(message)
                         return

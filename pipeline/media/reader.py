@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.clip import Clip, ClipStream
-from pipeline.media.decoder_process import Tick, copied, decoded, nothing
+from pipeline.media.decoder_process import OnWait, ignore_wait, make_browser_copy, start_decoding
 from pipeline.media.spool import STANDARD_INPUT, is_stream, spooled
 from pipeline.sandbox.messages import Frame, MediaError, printable
 
@@ -22,7 +22,7 @@ MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer
 
 
 def open_clip(
-    path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, tick: Tick = nothing
+    path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, on_wait: OnWait = ignore_wait
 ) -> ClipStream:
     """Begin to read a video, a photo or a folder of images (in natural order of their names) as a clip of at most
     ``max_steps`` frames. ``-`` is standard input.
@@ -32,7 +32,7 @@ def open_clip(
     holds no picture that can be read.
     """
     path, name = _checked(path, name)
-    return decoded(path, max_steps, name, tick)
+    return start_decoding(path, max_steps, name, on_wait)
 
 
 def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
@@ -40,10 +40,10 @@ def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: st
     return open_clip(path, max_steps, name).clip()
 
 
-def playable_copy(path: str | os.PathLike[str], name: str | None = None, tick: Tick = nothing) -> bytes:
+def browser_copy(path: str | os.PathLike[str], name: str | None = None, on_wait: OnWait = ignore_wait) -> bytes:
     """A video as mp4 that every browser plays, small and silent (pipeline/sandbox/browser_copy.py); see open_clip()."""
     path, name = _checked(path, name)
-    return copied(path, name, tick)
+    return make_browser_copy(path, name, on_wait)
 
 
 def _checked(given: str | os.PathLike[str], name: str | None) -> tuple[Path, str]:

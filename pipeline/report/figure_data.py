@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes, changes_per_second, leaders
-from pipeline.analysis.label_spelling import spelling
-from pipeline.analysis.reading import Verdict
-from pipeline.analysis.segments import cuts, in_step, segments
+from pipeline.analysis.change_points import changes, changes_per_second, top_labels
+from pipeline.analysis.label_spelling import spell_label
+from pipeline.analysis.reading import Prediction
+from pipeline.analysis.segments import segments, shot_boundaries, sliding_window_predictions
 from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.encoder import FrameFeatures
 
@@ -31,7 +31,7 @@ def data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Verdict) -> Data:
+def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Prediction) -> Data:
     """The top five after every frame with what each gained or lost by it, and when it was decided."""
     tops, before = [], steps[0].probabilities
     for step in steps:
@@ -39,25 +39,25 @@ def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Verdict) ->
         order = np.argsort(-now, kind="stable")[:TOP]
         tops.append([[model.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
         before = now
-    coloured = coloured_labels(model, steps)
-    return {"tops": tops, "coloured": coloured, "threshold": model.threshold, "decided": answer.decided_at}
+    coloured = chart_labels(model, steps)
+    return {"tops": tops, "coloured": coloured, "threshold": model.threshold, "decided": answer.decided_step}
 
 
 def timeline(
     model: ActionModel,
     features: Sequence[FrameFeatures],
     steps: Sequence[ActionStep],
-    answer: Verdict,
+    answer: Prediction,
     duration: float,
 ) -> Data:
     """The curves of the likeliest labels, who leads with memory and without it, and the hidden state as bytes."""
-    names = coloured_labels(model, steps)
+    names = chart_labels(model, steps)
     columns = [model.labels.index(name) for name in names]
     values = np.stack([step.probabilities for step in steps])
     hidden = np.stack([step.hidden for step in steps])
     hidden = hidden[:, np.argsort(hidden.mean(0))]  # units that agree stand together
-    leading = leaders(values)
-    alone = leaders(model.glance(features))
+    leading = top_labels(values)
+    alone = top_labels(model.per_frame_probabilities(features))
     return {
         "names": names,
         "values": np.round(values[:, columns], 4).T.tolist(),
@@ -66,7 +66,7 @@ def timeline(
         "rates": [round(changes_per_second(each, duration), 2) for each in (leading, alone)],
         "changes": changes(leading),
         "threshold": model.threshold,
-        "decided": answer.decided_at,
+        "decided": answer.decided_step,
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
         "units": hidden.shape[1],
     }
@@ -76,7 +76,7 @@ def comparison(
     model: ActionModel, steps: Sequence[ActionStep], other: Sequence[ActionStep], order: Sequence[int]
 ) -> Data:
     """The curves of a clip as it is, and of the same frames in another order (see whatif)."""
-    names, others = coloured_labels(model, steps), coloured_labels(model, other)
+    names, others = chart_labels(model, steps), chart_labels(model, other)
     for new in [name for name in others[:NEW_LINES] if name not in names]:
         names[names.index([name for name in names if name not in others][-1])] = new
     columns = [model.labels.index(name) for name in names]
@@ -88,7 +88,7 @@ def comparison(
         "names": names,
         "values": np.round(values, 4).T.tolist(),
         "other": lines,
-        "leaders": [model.labels[k] for k in leaders(np.stack([step.probabilities for step in steps]))],
+        "leaders": [model.labels[k] for k in top_labels(np.stack([step.probabilities for step in steps]))],
         "changes": [],
         "threshold": model.threshold,
     }
@@ -97,20 +97,20 @@ def comparison(
 def letters(model: ActionModel, steps: Sequence[ActionStep]) -> Data:
     """The likeliest label spelled after every frame: each letter, its probability, what else could have stood there,
     and how many labels are still possible."""
-    spelled = [
+    next_letters = [
         [
             [each.letter, round(each.probability, 3), [[c, round(p, 3)] for c, p in each.others], each.labels]
-            for each in spelling(step.probabilities, model.labels)
+            for each in spell_label(step.probabilities, model.labels)
         ]
         for step in steps
     ]
-    return {"spelled": spelled, "labels": len(model.labels)}
+    return {"spelled": next_letters, "labels": len(model.labels)}
 
 
-def pieces(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
+def segments_data(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
     """A long clip's stretches of one label each, read piece by piece; ``names`` are the labels that have a colour."""
-    scenes = cuts(features)
-    probabilities = in_step(model, features, scenes)
+    scenes = shot_boundaries(features)
+    probabilities = sliding_window_predictions(model, features, scenes)
     times = [frame.time for frame in features]
     found = segments(probabilities, times, duration, scenes)
     rows = [
@@ -120,13 +120,13 @@ def pieces(model: ActionModel, features: Sequence[FrameFeatures], duration: floa
     return {"pieces": rows, "coloured": list(names), "threshold": model.threshold, "read": len(features)}
 
 
-def coloured_labels(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
+def chart_labels(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
     """The labels worth a line: those that were likeliest at some step, most of all the final ones."""
     values = np.stack([step.probabilities for step in steps])
     weight = values.max(0) + 2 * values[-1]
     return [model.labels[k] for k in np.argsort(-weight, kind="stable")[:LINES]]
 
 
-def on_axis(kind: str, digest: str, times: Sequence[float], duration: float) -> Data:
+def time_axis(kind: str, digest: str, times: Sequence[float], duration: float) -> Data:
     """What every part on a clip's time axis is told; ``digest`` is the clip's name among them."""
     return {"clip": digest, "kind": kind, "times": [round(t, 3) for t in times], "duration": duration}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pipeline.limits import MAX_SECONDS
 from pipeline.sandbox.photos import orientation, to_bgr, turn_upright
-from pipeline.sandbox.pictures import bounded
+from pipeline.sandbox.pictures import shrink_to_preview
 
 SHORTEST = 0.011  # seconds: browsers show a picture that asks for less for DEFAULT
 DEFAULT = 0.1
@@ -42,4 +42,4 @@ class AnimationReader:
                 return
 
     def picture(self) -> np.ndarray | None:
-        return turn_upright(bounded(to_bgr(self._photo)), self._orientation)
+        return turn_upright(shrink_to_preview(to_bgr(self._photo)), self._orientation)

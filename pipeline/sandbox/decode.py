@@ -12,16 +12,16 @@ from pipeline.sandbox.animations import AnimationReader
 from pipeline.sandbox.filtered_reader import opened_by_pyav
 from pipeline.sandbox.folders import read_folder
 from pipeline.sandbox.key_frames import read_at_key_frames
-from pipeline.sandbox.messages import Ended, Frame, MediaError, Opened
+from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, MediaError
 from pipeline.sandbox.opencv_reader import ConversionError, opened_by_opencv
 from pipeline.sandbox.photos import decode_photo, is_animated, opened_photo
-from pipeline.sandbox.pictures import frame_of
-from pipeline.sandbox.sampling import PictureReader, level_for, sampled
+from pipeline.sandbox.pictures import make_frame
+from pipeline.sandbox.sampling import PictureReader, sample_frames, stride_exponent_for
 from pipeline.sandbox.videos import Video, inspect, opencv_shows_rightly
 
 SPARSE = 2  # the level from which it matters little which of some neighbouring pictures a frame is
 
-Messages = Generator[Opened | Frame | Ended, None, None]
+Messages = Generator[ClipInfo | Frame | ClipEnd, None, None]
 
 
 def decode(path: Path, max_steps: int, name: str) -> Messages:
@@ -37,13 +37,13 @@ def decode(path: Path, max_steps: int, name: str) -> Messages:
         with opened_photo(path, name) as photo:
             if photo is not None and is_animated(photo):
                 reader = AnimationReader(photo)
-                yield Opened("video", *reader.size)
-                yield from sampled(reader, name, max_steps, None)
+                yield ClipInfo("video", *reader.size)
+                yield from sample_frames(reader, name, max_steps, None)
             elif photo is not None:
                 picture, size = decode_photo(photo, name)
-                yield Opened("photo", *size)
-                yield frame_of(0, 0.0, picture)
-                yield Ended(0.0, (0.0,))
+                yield ClipInfo("photo", *size)
+                yield make_frame(0, 0.0, picture)
+                yield ClipEnd(0.0, (0.0,))
             else:
                 yield from read_video(path, name, max_steps)
     except OSError as error:
@@ -52,19 +52,19 @@ def decode(path: Path, max_steps: int, name: str) -> Messages:
         raise MediaError(f"{name} needs more memory to decode than there is for one file.") from error
 
 
-def read_video(path: Path, name: str, max_steps: int) -> Iterator[Opened | Frame | Ended]:
+def read_video(path: Path, name: str, max_steps: int) -> Iterator[ClipInfo | Frame | ClipEnd]:
     """By OpenCV where it shows the pictures rightly, else by PyAV; all times on the clock of a player."""
     video = inspect(path, name)
     is_first = True
     for message in pictures_of(path, name, video, max_steps):
         match message:
-            case Opened():
+            case ClipInfo():
                 if is_first:
                     yield message
                 is_first = False
             case Frame():
                 yield replace(message, time=message.time + video.start)
-            case Ended():
+            case ClipEnd():
                 times = tuple(time + video.start for time in message.times)
                 yield replace(message, duration=message.duration + video.start, times=times)
 
@@ -88,20 +88,20 @@ def read_by_opencv(path: Path, name: str, video: Video, max_steps: int) -> Messa
 
 
 def read_pictures(
-    opened: Callable[[bool], AbstractContextManager[PictureReader]], name: str, video: Video, max_steps: int
+    open_video: Callable[[bool], AbstractContextManager[PictureReader]], name: str, video: Video, max_steps: int
 ) -> Messages:
     """Picture by picture. Those that no other picture refers to are left out if frames are wanted 0.8 s apart or more.
 
     If the file is not as long as it claims, there is another pass.
     """
-    level = level_for(video.claimed, max_steps)
+    stride_exponent = stride_exponent_for(video.claimed_duration, max_steps)
     while True:
-        with opened(level is not None and level >= SPARSE) as reader:
-            yield Opened("video", *reader.size, video.mime, video.claimed + video.start)
-            right = yield from sampled(reader, name, max_steps, level)
-        if level is None or right >= level:
+        with open_video(stride_exponent is not None and stride_exponent >= SPARSE) as reader:
+            yield ClipInfo("video", *reader.size, video.mime, video.claimed_duration + video.start)
+            right = yield from sample_frames(reader, name, max_steps, stride_exponent)
+        if stride_exponent is None or right >= stride_exponent:
             return
-        level = right
+        stride_exponent = right
 
 
 @contextmanager
@@ -112,6 +112,6 @@ def opened_pictures(path: Path, name: str, by_opencv: bool = True) -> Iterator[t
             yield AnimationReader(photo), 0.0
             return
     video = inspect(path, name)
-    opened = opened_by_opencv if by_opencv and opencv_shows_rightly(video) else opened_by_pyav
-    with opened(path, name, video) as reader:
+    open_video = opened_by_opencv if by_opencv and opencv_shows_rightly(video) else opened_by_pyav
+    with open_video(path, name, video) as reader:
         yield reader, video.start

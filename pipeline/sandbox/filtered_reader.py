@@ -19,7 +19,7 @@ from av.filter import Graph
 from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.messages import MediaError
 from pipeline.sandbox.photos import over_white
-from pipeline.sandbox.pictures import SQUARE, bounded, preview_size, shown_size
+from pipeline.sandbox.pictures import SQUARE, preview_size, shown_size, shrink_to_preview
 from pipeline.sandbox.sampling import rising_times
 from pipeline.sandbox.videos import BT2020, HLG, PQ, Video, opened_container
 
@@ -69,7 +69,7 @@ class FilteredReader:
             picture = over_white(frame.to_ndarray(format="bgra"))
         else:
             picture = frame.to_ndarray(format="bgr24")
-        return np.ascontiguousarray(np.rot90(bounded(picture, shape), self._turns()))
+        return np.ascontiguousarray(np.rot90(shrink_to_preview(picture, shape), self._turns()))
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         """The pictures; those that are damaged are left out, as long as there are others."""
@@ -118,9 +118,7 @@ def opened_by_pyav(path: Path, name: str, video: Video, only_referred_to: bool =
             raise MediaError(f"{name} could not be decoded.") from error
 
 
-def deinterlaced(
-    before: av.VideoFrame | None, frame: av.VideoFrame, after: av.VideoFrame | None
-) -> av.VideoFrame:
+def deinterlaced(before: av.VideoFrame | None, frame: av.VideoFrame, after: av.VideoFrame | None) -> av.VideoFrame:
     """The whole picture of an interlaced frame, from its two fields and those of its neighbours."""
     near = [other for other in (before, frame, after) if other is not None and alike(other, frame)]
     graph = chain(frame, [("bwdif", "mode=send_frame:deint=interlaced")])

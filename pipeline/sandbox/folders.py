@@ -10,9 +10,9 @@ from natsort import natsort_keygen, ns
 
 from pipeline.limits import MAX_FILES
 from pipeline.sandbox.formats import PHOTO_SUFFIXES
-from pipeline.sandbox.messages import Ended, Frame, MediaError, Opened
+from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, MediaError
 from pipeline.sandbox.photos import decode_photo, opened_photo
-from pipeline.sandbox.pictures import frame_of
+from pipeline.sandbox.pictures import make_frame
 
 FOLDER_STEP = 1.0  # seconds between the images of a folder, whose true times nobody knows
 
@@ -34,7 +34,7 @@ def images_of(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     return images, [path for path in others if not path.is_dir()]
 
 
-def read_folder(path: Path, name: str, max_steps: int) -> Iterator[Opened | Frame | Ended]:
+def read_folder(path: Path, name: str, max_steps: int) -> Iterator[ClipInfo | Frame | ClipEnd]:
     """The folder's images in natural order, evenly spread from the first to the last if they are too many.
 
     An image that cannot be read is left out; the next one that nobody else needs takes its place. Raises MediaError if
@@ -57,13 +57,13 @@ def read_folder(path: Path, name: str, max_steps: int) -> Iterator[Opened | Fram
                 left_out.append(files[k])
                 continue
             if not times:
-                yield Opened("folder", *size)
-            yield frame_of(len(times), k * FOLDER_STEP, picture)
+                yield ClipInfo("folder", *size)
+            yield make_frame(len(times), k * FOLDER_STEP, picture)
             times.append(k * FOLDER_STEP)
             break
     if not times and problem is not None:
         raise problem
-    yield Ended((len(files) - 1) * FOLDER_STEP, tuple(times), tuple(path.name for path in left_out))
+    yield ClipEnd((len(files) - 1) * FOLDER_STEP, tuple(times), tuple(path.name for path in left_out))
 
 
 def read_image(path: Path, name: str) -> tuple[np.ndarray, tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from PIL import Image
 
-from pipeline.canvas import KEPT_SIDE, TALL, WIDE
+from pipeline.canvas import PREVIEW_SIDE, TALL, WIDE
 from pipeline.limits import COPY_MEGABYTES
 
 Kind = Literal["video", "photo", "folder"]
@@ -22,14 +22,14 @@ class MediaError(Exception):
 
 
 @dataclass(frozen=True)
-class Opened:
+class ClipInfo:
     """What is known of a file before its first picture is decoded."""
 
     kind: Kind
     width: int  # of the file's pictures, upright, in pixels
     height: int
     mime: str | None = None  # of a video that today's browsers play as it is, else None
-    claimed: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
+    claimed_duration: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,12 @@ class Frame:
     index: int
     time: float
     image: np.ndarray
-    later: np.ndarray | None = None
-    jpeg: bytes = b""
+    later_image: np.ndarray | None = None
+    preview_jpeg: bytes = b""
 
 
 @dataclass(frozen=True)
-class Ended:
+class ClipEnd:
     """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
 
     duration: float
@@ -71,7 +71,7 @@ def _escaped(character: str) -> str:
         return f"\\x{ord(character) & 0xFF:02x}"
 
 
-Message = Opened | Frame | Ended | bytes | MediaError  # bytes are a browser copy; the last three are final
+Message = ClipInfo | Frame | ClipEnd | bytes | MediaError  # bytes are a browser copy; the last three are final
 
 PIPE_BYTES = 1 << 20
 MAX_HEADER_BYTES = 200_000  # of the line of JSON that begins a message
@@ -91,7 +91,7 @@ class ProtocolError(Exception):
 def write_message(pipe: IO[bytes], message: Message) -> None:
     """One message: a line of JSON, then the bytes that it announces."""
     match message:
-        case Opened(kind, width, height, mime, claimed):
+        case ClipInfo(kind, width, height, mime, claimed):
             _write_header(pipe, {"opened": [kind, width, height, mime, claimed]})
         case Frame(index, time, image, later, jpeg):
             _write_header(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
@@ -99,7 +99,7 @@ def write_message(pipe: IO[bytes], message: Message) -> None:
                 if picture is not None:
                     pipe.write(picture.data)
             pipe.write(jpeg)
-        case Ended(duration, times, left_out):
+        case ClipEnd(duration, times, left_out):
             _write_header(pipe, {"ended": [duration, times, left_out[:MAX_NAMES]]})
         case bytes():
             _write_header(pipe, {"copy": len(message)})
@@ -125,12 +125,12 @@ def read_message(pipe: IO[bytes]) -> Message:
         kind, width, height, mime, claimed = header["opened"]
         if kind not in KINDS or mime not in MIMES:
             raise ProtocolError
-        return Opened(kind, int(width), int(height), mime, _seconds(claimed))
+        return ClipInfo(kind, int(width), int(height), mime, _seconds(claimed))
     if "ended" in header:
         duration, times, left_out = header["ended"]
         if len(left_out) > MAX_NAMES:
             raise ProtocolError
-        return Ended(_seconds(duration), tuple(map(_seconds, times)), tuple(map(str, left_out)))
+        return ClipEnd(_seconds(duration), tuple(map(_seconds, times)), tuple(map(str, left_out)))
     if "copy" in header:
         return _read_bytes(pipe, header["copy"], COPY_MEGABYTES * 10**6)
     return MediaError(printable(str(header["error"])))
@@ -150,7 +150,7 @@ def _read_frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], has
     jpeg = _read_bytes(pipe, jpeg_bytes, MAX_JPEG_BYTES)
     # It will be decoded in this process: no other format, and none larger than what a child of ours makes.
     with Image.open(BytesIO(jpeg), formats=["JPEG"]) as header:
-        if max(header.size) > 4 * KEPT_SIDE:
+        if max(header.size) > 4 * PREVIEW_SIDE:
             raise ProtocolError
     return Frame(int(index), _seconds(time), image, later, jpeg)
 
@@ -176,7 +176,7 @@ class MessageValidator:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._task, self._max_steps = job["task"], job.get("max_steps", 0)
-        self._info: Opened | None = None
+        self._info: ClipInfo | None = None
         self._times: set[float] = set()
         self._jpeg_bytes = 0
 
@@ -187,15 +187,15 @@ class MessageValidator:
                 valid = True
             case bytes():
                 valid = self._task == "copy"
-            case Opened():
+            case ClipInfo():
                 valid = self._task == "frames" and self._info is None
                 self._info = message
-            case Frame(time=time, jpeg=jpeg):
+            case Frame(time=time, preview_jpeg=jpeg):
                 valid = self._info is not None and not (self._info.kind == "photo" and self._times)
                 self._times.add(time)
                 self._jpeg_bytes += len(jpeg)
                 valid = valid and self._jpeg_bytes <= MAX_CLIP_JPEG_BYTES
-            case Ended(times=times):
+            case ClipEnd(times=times):
                 in_order = list(times) == sorted(set(times))
                 valid = 0 < len(times) <= self._max_steps and in_order and self._times >= set(times)
         if not valid:

@@ -16,12 +16,12 @@ import numpy as np
 
 from pipeline.sandbox.formats import CONTAINERS
 from pipeline.sandbox.messages import MediaError
-from pipeline.sandbox.pictures import bounded, check_pixels, shown_size
+from pipeline.sandbox.pictures import check_pixels, shown_size, shrink_to_preview
 from pipeline.sandbox.sampling import rising_times
 from pipeline.sandbox.videos import Video, named_for_ffmpeg
 
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-GATE = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
+FORMAT_WHITELIST = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
 REFERRED_TO = "avdiscard;nonref"  # FFmpeg then leaves out the pictures that no other one refers to
 
 
@@ -79,14 +79,14 @@ class OpenCvReader:
         ok, picture = self.capture.retrieve()
         if log is not None and log.has_failures():
             raise ConversionError
-        return bounded(picture, self._shape) if ok and picture is not None and picture.size else None
+        return shrink_to_preview(picture, self._shape) if ok and picture is not None and picture.size else None
 
 
 @contextmanager
 def opened_by_opencv(path: Path, name: str, video: Video, only_referred_to: bool = False) -> Iterator[OpenCvReader]:
     """The video, behind the same gate as in videos.inspect(). ``only_referred_to`` leaves out the pictures that no
     other picture refers to. Raises MediaError if OpenCV cannot open it."""
-    capture = _capture(path, f"{GATE}|{REFERRED_TO}" if only_referred_to else GATE)
+    capture = _capture(path, f"{FORMAT_WHITELIST}|{REFERRED_TO}" if only_referred_to else FORMAT_WHITELIST)
     try:
         if not capture.isOpened():
             raise MediaError(f"{name} could not be read: it is damaged, or holds no picture.")

@@ -12,11 +12,11 @@ import numpy as np
 import pillow_heif
 from PIL import Image, UnidentifiedImageError
 
-from pipeline.canvas import KEPT_SIDE
+from pipeline.canvas import PREVIEW_SIDE
 from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.formats import ANIMATED_FORMATS, PHOTO_FORMATS
 from pipeline.sandbox.messages import MediaError
-from pipeline.sandbox.pictures import bounded, check_pixels
+from pipeline.sandbox.pictures import check_pixels, shrink_to_preview
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow checks a header before it takes memory; it then holds to the same limit
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -59,9 +59,9 @@ def decode_photo(photo: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, 
     width, height = photo.size
     try:
         if photo.format in ("JPEG", "MPO"):
-            photo.draft("RGB", (2 * KEPT_SIDE, 2 * KEPT_SIDE))  # JPEGs decode straight to a smaller size
+            photo.draft("RGB", (2 * PREVIEW_SIDE, 2 * PREVIEW_SIDE))  # JPEGs decode straight to a smaller size
         picture = to_bgr(photo)
-        turned = turn_upright(bounded(picture), orientation(photo))
+        turned = turn_upright(shrink_to_preview(picture), orientation(photo))
     except MemoryError:
         raise
     except Exception as error:  # decoders raise what they like
@@ -74,7 +74,7 @@ def decode_photo(photo: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, 
 def to_bgr(photo: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 BGR. Transparent parts show white; samples of more than 8 bits are scaled to 8."""
     if has_deep_colour(photo) and (samples := deep_samples(photo)) is not None:
-        return over_white(to_8_bits(bounded(samples), full_scale(photo) or depth_of(float(samples.max()))))
+        return over_white(to_8_bits(shrink_to_preview(samples), full_scale(photo) or depth_of(float(samples.max()))))
     photo.load()
     if photo.mode.startswith(("I", "F")):
         grey = to_8_bits(np.asarray(photo), full_scale(photo))

@@ -39,7 +39,9 @@ class Video:
     interlaced: bool
     wide_colour: bool  # HDR, or colours that a screen without HDR lacks
     start: float  # seconds from the beginning of the presentation, whatever stream that is, to that of the pictures
-    claimed: float  # seconds from the first to the last picture, if the file tells the truth; 0 if it does not say
+    claimed_duration: (
+        float  # seconds from the first to the last picture, if the file tells the truth; 0 if it does not say
+    )
     rate: float  # pictures a second; 0 if unknown
     mime: str | None  # under which browsers play the file itself; None if they cannot
 
@@ -64,7 +66,7 @@ def inspect(path: Path, name: str) -> Video:
         if context.name not in CODECS:
             raise MediaError(f"{name} is a video in a format that this app does not read.")
         rate = float(stream.guessed_rate or stream.average_rate or 0)
-        claimed = claimed_seconds(container, stream, rate)
+        claimed = claimed_duration(container, stream, rate)
         if claimed > MAX_SECONDS:
             raise MediaError(f"{name} is too long: the limit is {MAX_SECONDS // 60} minutes.")
         return Video(
@@ -84,8 +86,10 @@ def inspect(path: Path, name: str) -> Video:
 def opened_container(path: Path, name: str) -> Iterator[av.container.InputContainer]:
     """The file, if its container may be read. Whatever FFmpeg raises inside becomes a MediaError."""
     try:
-        with av.open(named_for_ffmpeg(path), container_options=CONTAINER_OPTIONS, metadata_errors="replace") as opened:
-            yield opened
+        with av.open(
+            named_for_ffmpeg(path), container_options=CONTAINER_OPTIONS, metadata_errors="replace"
+        ) as open_video:
+            yield open_video
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         raise MediaError(
             f"{name} could not be read as a video or a photo: it is damaged, holds no picture, "
@@ -128,7 +132,7 @@ def pixel_shape(stream: av.VideoStream) -> Fraction:
     return shape if shape and NARROWEST <= shape <= WIDEST else Fraction(1)
 
 
-def claimed_seconds(container: av.container.InputContainer, stream: av.VideoStream, rate: float) -> float:
+def claimed_duration(container: av.container.InputContainer, stream: av.VideoStream, rate: float) -> float:
     """When the last picture is shown, counted from the first, if the file tells the truth; 0 if it says nothing."""
     if not 0 < rate <= MAX_RATE:
         return 0.0
@@ -142,7 +146,9 @@ def start_of(stream: av.VideoStream, container: av.container.InputContainer) -> 
     """Seconds by which the pictures begin after the presentation: that begins with its first sound or picture."""
     heard = [other for other in container.streams if other.type == "audio"]
     starts = [
-        float(s.start_time * s.time_base) for s in (stream, *heard) if s.start_time is not None and s.time_base is not None
+        float(s.start_time * s.time_base)
+        for s in (stream, *heard)
+        if s.start_time is not None and s.time_base is not None
     ]
     if stream.start_time is None or not starts:
         return 0.0

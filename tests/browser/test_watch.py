@@ -193,7 +193,9 @@ def test_the_keys_move_the_clip_that_is_shown_and_no_earlier_one(page):
         page.get_by_role("button", name=sample).or_(page.get_by_role("radio", name=sample)).first.click()
         page.locator(f".tracks[aria-valuemax='{STEPS[sample]}']").first.wait_for()
     page.wait_for_function("document.querySelector('video').readyState >= 2")
-    page.evaluate("document.querySelector('video').addEventListener('seeked', () => window.seeks = (window.seeks ?? 0) + 1)")
+    page.evaluate(
+        "document.querySelector('video').addEventListener('seeked', () => window.seeks = (window.seeks ?? 0) + 1)"
+    )
     tracks = page.locator(".tracks").first
     tracks.focus()
     last = STEPS["bikes"]

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.media import decoder_process, server_pool
 from pipeline.media.clip import ClipStream
-from pipeline.media.decoder_process import MESSAGES_PER_STEP, decoded
+from pipeline.media.decoder_process import MESSAGES_PER_STEP, start_decoding
 from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
 from pipeline.media.server_pool import ForkServer
 from pipeline.sandbox.decode import decode
@@ -44,8 +44,8 @@ def test_the_child_hands_over_what_it_decoded(concert, cat):
         for one, other in zip(here.frames, there.frames, strict=True):
             assert one.time == other.time
             np.testing.assert_array_equal(one.image, other.image)
-            np.testing.assert_array_equal(one.later, other.later)
-            assert one.jpeg == other.jpeg
+            np.testing.assert_array_equal(one.later_image, other.later_image)
+            assert one.preview_jpeg == other.preview_jpeg
 
 
 def test_nothing_is_left_when_a_clip_was_read(concert):
@@ -83,7 +83,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 0.5)
     os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
     with pytest.raises(MediaError, match="takes longer"):
-        decoded(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
+        start_decoding(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
     assert no_decoder_is_left()
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 60)
     assert read_clip(cat).kind == "photo"
@@ -177,7 +177,7 @@ def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
 
     monkeypatch.setattr(ForkServer, "send", send)
     with pytest.raises(MediaError, match="could not be decoded"):
-        decoded(Path("x"), MAX_STEPS, "x").clip()
+        start_decoding(Path("x"), MAX_STEPS, "x").clip()
 
 
 @pytest.mark.usefixtures("fresh")

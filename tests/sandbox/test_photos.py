@@ -168,7 +168,9 @@ def test_every_orientation_is_turned_as_pillow_turns_it(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(picture).save(file, "PNG", exif=exif)
-    np.testing.assert_array_equal(turn_upright(picture, orientation), np.asarray(ImageOps.exif_transpose(Image.open(file))))
+    np.testing.assert_array_equal(
+        turn_upright(picture, orientation), np.asarray(ImageOps.exif_transpose(Image.open(file)))
+    )
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "L", "1", "YCbCr", "LAB"])

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pipeline.media import MediaError, read_clip
-from pipeline.media.clip import unpacked
-from pipeline.media.reader import playable_copy
+from pipeline.media.clip import decode_jpeg
+from pipeline.media.reader import browser_copy
 from pipeline.sandbox import opencv_reader
 from pipeline.sandbox.videos import inspect, opencv_shows_rightly
 from tests.made_media import scene, shows_scene, write_video
@@ -36,13 +36,15 @@ INTERLACED = {
 def test_interlaced_pictures_are_shown_whole(tmp_path, name):
     codec, pixels, options, container = INTERLACED[name]
     size = (720, 576) if codec == "dvvideo" else (320, 240)
-    path = write_video(tmp_path / name, [scene(k, *size) for k in range(30)], codec, pixels, 25, options, container=container)
+    path = write_video(
+        tmp_path / name, [scene(k, *size) for k in range(30)], codec, pixels, 25, options, container=container
+    )
     clip = read_clip(path)
     assert len(clip.frames) == 6
     assert all(shows_scene(frame.image) for frame in clip.frames)
-    assert all(shows_scene(frame.later) for frame in clip.frames[:-1])
+    assert all(shows_scene(frame.later_image) for frame in clip.frames[:-1])
     copy = tmp_path / "copy.mp4"
-    copy.write_bytes(playable_copy(path))
+    copy.write_bytes(browser_copy(path))
     assert all(shows_scene(frame.image, 20) for frame in read_clip(copy).frames)
 
 
@@ -69,7 +71,7 @@ def test_fields_are_not_left_in_each_other(tmp_path):
     )
     for one, other in zip(read_clip(twin).frames, read_clip(laced).frames, strict=True):
         assert one.time == other.time
-        assert combing(unpacked(other.jpeg)) < 1.5 * combing(unpacked(one.jpeg)) + 1
+        assert combing(decode_jpeg(other.preview_jpeg)) < 1.5 * combing(decode_jpeg(one.preview_jpeg)) + 1
 
 
 def test_the_answer_is_that_of_the_progressive_twin(tmp_path, encoder, lstm, bikes):
@@ -88,7 +90,9 @@ def test_a_video_that_turns_interlaced_in_the_middle_is_read_rightly(tmp_path):
     parts = []
     for name, options in (("a.ts", {}), ("b.ts", FIELDS)):
         pictures = [scene(k) for k in range(30)]
-        parts.append(write_video(tmp_path / name, pictures, "mpeg2video", options=options, container="mpegts").read_bytes())
+        parts.append(
+            write_video(tmp_path / name, pictures, "mpeg2video", options=options, container="mpegts").read_bytes()
+        )
     path = tmp_path / "mixed.ts"
     path.write_bytes(b"".join(parts))
     clip = read_clip(path)
@@ -163,9 +167,9 @@ def test_pixels_that_are_not_square_are_shown_as_a_player_does(tmp_path, name, s
         write_display_width(path, round(320 * shape))
     clip = read_clip(path)
     assert (clip.width, clip.height) == size
-    height, width = unpacked(clip.frames[0].jpeg).shape[:2]
+    height, width = decode_jpeg(clip.frames[0].preview_jpeg).shape[:2]
     assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
-    (tmp_path / "copy.mp4").write_bytes(playable_copy(path))
+    (tmp_path / "copy.mp4").write_bytes(browser_copy(path))
     copy = read_clip(tmp_path / "copy.mp4")
     assert copy.width / copy.height == pytest.approx(size[0] / size[1], rel=0.02)
 
@@ -255,7 +259,7 @@ def test_hdr_is_shown_in_the_colours_of_its_ordinary_twin(tmp_path, transfer, co
     clip = read_clip(path)
     assert all(shows_scene(frame.image, 30) for frame in clip.frames)
     assert np.abs(cv2.resize(clip.frames[0].image, (320, 240)).astype(int) - picture).mean() < 16
-    (tmp_path / "copy.mp4").write_bytes(playable_copy(path))
+    (tmp_path / "copy.mp4").write_bytes(browser_copy(path))
     assert all(shows_scene(frame.image, 35) for frame in read_clip(tmp_path / "copy.mp4").frames)
 
 
@@ -263,7 +267,9 @@ def test_hdr_is_shown_in_the_colours_of_its_ordinary_twin(tmp_path, transfer, co
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm", "clip.mov", "clip.ts"])
-@pytest.mark.parametrize(("begins", "sound", "first"), [(4.0, 0.0, 4.0), (0.0, 1.0, 0.0), (3.0, 2.0, 1.0), (5.0, None, 0.0)])
+@pytest.mark.parametrize(
+    ("begins", "sound", "first"), [(4.0, 0.0, 4.0), (0.0, 1.0, 0.0), (3.0, 2.0, 1.0), (5.0, None, 0.0)]
+)
 def test_times_are_those_of_a_player(tmp_path, name, begins, sound, first):
     codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
     options = {"bf": "0"} if codec == "libx264" else {}
@@ -277,7 +283,7 @@ def test_times_are_those_of_a_player(tmp_path, name, begins, sound, first):
 
 def test_the_copy_keeps_the_clock(tmp_path):
     path = write_video(tmp_path / "clip.mkv", [scene(k) for k in range(25)], begins=4.0, sound=0.0)
-    (tmp_path / "copy.mp4").write_bytes(playable_copy(path))
+    (tmp_path / "copy.mp4").write_bytes(browser_copy(path))
     with av.open(str(tmp_path / "copy.mp4")) as container:
         times = [frame.time for frame in container.decode(video=0)]
     clip = read_clip(path)
@@ -308,12 +314,14 @@ def test_a_thumbnail_beside_the_film_is_not_the_film(tmp_path):
     assert all(shows_scene(frame.image) for frame in clip.frames)
 
 
-@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"line\nbreak.mp4", b"\x1b[31mred.mp4", "日本.mp4".encode(), b"-.mp4", b"%d.mp4"])
+@pytest.mark.parametrize(
+    "name", [b"caf\xe9.mp4", b"line\nbreak.mp4", b"\x1b[31mred.mp4", "日本.mp4".encode(), b"-.mp4", b"%d.mp4"]
+)
 def test_names_are_bytes(tmp_path, bikes, name):
     path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
     shutil.copy(bikes, path)
     assert len(read_clip(path).frames) == 13
-    assert playable_copy(path)
+    assert browser_copy(path)
     with open(path, "wb") as file:
         file.write(b"no video")
     with pytest.raises(MediaError) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.media.reader import playable_copy
+from pipeline.media.reader import browser_copy
 from pipeline.sandbox.messages import MediaError
 from views.hosting.job_log import job
 from views.hosting.job_queue import LineIsFullError
@@ -32,13 +32,13 @@ def offer(chosen: Chosen, seconds: float, screen: DeltaGenerator, note: DeltaGen
     if not wanted:
         return
 
-    def tick(before: int = 0) -> None:
+    def on_wait(before: int = 0) -> None:
         note.caption("Browsers cannot play this kind of file: a copy that they can is being made …")
 
     try:
-        with turns().turn(tick), private_file(chosen.data) as path, job(len(chosen.data)) as noted:
+        with turns().turn(on_wait), private_file(chosen.data) as path, job(len(chosen.data)) as noted:
             noted.stage("copy")
-            copy = playable_copy(path, chosen.name, tick)
+            copy = browser_copy(path, chosen.name, on_wait)
     except LineIsFullError:
         note.empty()
         return  # the frames that were read stay on the screen, and another run may find a place
