@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -113,7 +112,7 @@ def describe_picture(
     places: Places,
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
-    scene = model.encode(regions[None])
+    scene = model.encode_array(regions[None])
     key = f"{clip.digest}-{frame}-{name}"
     with places.picture:
         caption_figure.photo(key, clip.pictures[frame], grid)
@@ -136,8 +135,7 @@ def describe_clip(
     manner: Manner,
     places: Places,
 ) -> None:
-    features = np.stack([frame.appearance for frame in clip.features])
-    scene = model.encode(features[None])
+    scene = model.encode(clip.features)
     with places.sentence:
         caption, others = tell(model, scene, manner)
         captions = [*clip.told_with(cell)[:-1], caption]

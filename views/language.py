@@ -54,7 +54,7 @@ def letters_topic() -> None:
     if len(model.tokens(prefix)) == 1:
         st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
         return
-    unfolding("letters", list(model.read(prefix)), "How likely each next letter is, after every letter read so far.")
+    unfolding("letters", list(model.predict(prefix)), "How likely each next letter is, after every letter read so far.")
     st.markdown("  ".join(f"**{word}** {p:.2f}" for word, p in model.complete(prefix)))
     st.caption(" ".join(model.limits))
 
@@ -70,7 +70,7 @@ def words_topic() -> None:
     row = st.container(horizontal=True)
     for word, p in model.next(text):
         row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
-    unfolding("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
+    unfolding("words", list(model.predict(text)), "How likely each next word is, after every word read so far.")
     st.caption(" ".join(model.limits))
 
 

@@ -11,7 +11,7 @@ from pipeline.commands.printing import print_results
 from pipeline.commands.run import run_inputs
 from pipeline.media.clip import ClipStream
 from pipeline.models.action import ActionModel, load_action
-from pipeline.models.encoder import Encoder, in_order, load_encoder
+from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
 TOP = 5
@@ -37,7 +37,7 @@ def load(cell: str) -> Runner:
 
 
 def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
-    steps = list(model.predict(in_order(encoder.encode_frames(stream), stream)))
+    steps = list(model.predict(encoder.encode_clip(stream)))
     verdict, best = reading.verdict(model, steps), [int(step.probabilities.argmax()) for step in steps]
     return {
         "label": verdict.label,

@@ -13,7 +13,7 @@ import streamlit as st
 from pipeline.analysis.cell_trace import input_sensitivity
 from pipeline.media.clip import decode_jpeg
 from pipeline.models.action import ActionStep
-from pipeline.models.caption import Caption
+from pipeline.models.caption import Caption, captioner_for
 from pipeline.models.encoder import FrameFeatures, grid
 from pipeline.report.figure_data import data_uri
 from views.session.resources import BEAM, action_model, caption_model, encoder
@@ -33,7 +33,6 @@ class EncodedClip:
     features: tuple[FrameFeatures, ...]
     pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a closer look, which nobody sees
     mime: str | None  # under which a browser plays the file itself, if it can
-    regions: np.ndarray | None  # (R, D), of a photo
     steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
     told: dict[str, list[Caption]] = field(default_factory=dict)
     kept: dict[str, np.ndarray] = field(default_factory=dict)
@@ -46,7 +45,7 @@ class EncodedClip:
     @property
     def size(self) -> int:
         """Bytes of its pictures and arrays."""
-        arrays = [array for frame in self.features for array in (frame.appearance, frame.motion)] + [self.regions]
+        arrays = [array for frame in self.features for array in (frame.appearance, frame.motion, frame.regions)]
         return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
 
     def picture(self, index: int) -> np.ndarray:
@@ -69,9 +68,8 @@ class EncodedClip:
     def told_with(self, cell: str) -> list[Caption]:
         """What the captioner with this cell says after every frame, by beam search of width BEAM."""
         if cell not in self.told:
-            model = caption_model("clip" if self.regions is None else "photo", cell)
-            frames = np.stack([frame.appearance for frame in self.features])
-            scene = model.encode((frames if self.regions is None else self.regions)[None])
+            model = caption_model(captioner_for(self.kind), cell)
+            scene = model.encode(self.features)
             self.told[cell] = model.captions_per_frame(scene, BEAM)
         return self.told[cell]
 
@@ -105,6 +103,6 @@ def recent_clips() -> RecentClips:
 def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
     """The regions (R, D) of one frame of the clip with this digest, and how many rows and columns they stand in."""
     picture = _clip.picture(index)
-    if _clip.regions is not None:
-        return _clip.regions, grid(picture)
+    if (regions := _clip.features[index].regions) is not None:
+        return regions, grid(picture)
     return encoder().encode([picture]).maps[0], grid(picture)
