@@ -46,15 +46,29 @@ def run_each(streams: Streams, read: Callable[[ClipStream], Result]) -> Results:
         try:
             if isinstance(stream, MediaError):
                 raise stream
-            yield path, read(stream)
+            yield path, with_left_out(read(stream), stream.clip())
         except MediaError as error:
             yield path, error
 
 
 def run_photo_batches(streams: Streams, count: int, read: Callable[[Sequence[Clip]], Iterable[Result]]) -> Results:
     """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
-    clips = run_each(streams, ClipStream.clip)
-    for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
+    for kind, alike in groupby(_clips(streams), lambda pair: getattr(pair[1], "kind", None)):
         while batch := list(islice(alike, count if kind == "photo" else 1)):
-            names, found = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, read(found), strict=True)
+            names, clips = zip(*batch, strict=True)
+            yield from batch if kind is None else zip(names, map(with_left_out, read(clips), clips), strict=True)
+
+
+def _clips(streams: Streams) -> Iterator[tuple[str, Clip | MediaError]]:
+    for path, stream in streams:
+        try:
+            if isinstance(stream, MediaError):
+                raise stream
+            yield path, stream.clip()
+        except MediaError as error:
+            yield path, error
+
+
+def with_left_out(result: Result, clip: Clip) -> Result:
+    """The result of a folder also names the files that are no part of the clip."""
+    return {**result, "left_out": list(clip.left_out)} if clip.left_out else result

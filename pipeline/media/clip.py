@@ -26,6 +26,7 @@ class Clip:
     width: int
     height: int
     mime: str | None = None
+    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
 class ClipStream:
@@ -62,7 +63,7 @@ class ClipStream:
             if isinstance(message, ClipEnd):
                 frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
                 size = info.width, info.height
-                self._clip = Clip(info.kind, frames, message.duration, *size, info.mime)
+                self._clip = Clip(info.kind, frames, message.duration, *size, info.mime, message.left_out)
             else:
                 self._frames[message.time] = message
                 yield message

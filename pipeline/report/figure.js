@@ -7,7 +7,10 @@ const SVG = "http://www.w3.org/2000/svg"
 export default function (component) {
   const root = component.parentElement.querySelector(".unroll")
   const data = component.data
-  const stop = new AbortController() // every listener dies with it when new data arrives or the part goes
+  // Every listener ends with its clip. New data comes into the same element without a call of the function returned
+  // here, so the listeners of the data before are ended first.
+  root.unrollStop?.abort()
+  const stop = (root.unrollStop = new AbortController())
   root.replaceChildren()
   root.dataset.part = data.part
   PARTS[data.part](root, data, stop.signal, component)
@@ -120,7 +123,7 @@ function timeTicks(data) {
 
 class Player {
   constructor(data, signal, button) {
-    Object.assign(this, { data, button, timer: null })
+    Object.assign(this, { data, signal, button, timer: null })
     button.addEventListener("click", () => this.toggle(), { signal })
     const mine = (e) => e.target === this.video()
     // Media events do not bubble, but they can be caught on their way down.
@@ -180,6 +183,7 @@ class Player {
   follow() {
     this.label()
     const tick = () => {
+      if (this.signal.aborted) return // the player shows another clip now
       this.toVideoTime()
       const video = this.video()
       if (video && !video.paused) requestAnimationFrame(tick)

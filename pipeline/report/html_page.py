@@ -15,6 +15,7 @@ from pipeline.models.caption import BEAM, captioner_for, load_caption
 from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
+from pipeline.sandbox.messages import printable
 
 ABOUT = (
     "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
@@ -22,9 +23,9 @@ ABOUT = (
 )
 
 
-def page(path: Path, cell: str) -> str:
-    """The whole page as HTML."""
-    stream = open_clip(path)  # it is decoded while the networks are loaded
+def page(path: Path, cell: str, name: str) -> str:
+    """The whole page as HTML, with this name as its title."""
+    stream = open_clip(path, name=name)  # it is decoded while the networks are loaded
     encoder, model = load_encoder(), load_action(cell)
     features = encoder.encode_clip(stream)
     clip = stream.clip()
@@ -44,13 +45,13 @@ def page(path: Path, cell: str) -> str:
             **figure_data.timeline(model, features, steps, verdict, clip.duration),
         }
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
-        stream = open_clip(path, STEPS)
+        stream = open_clip(path, STEPS, name)
         closer = encoder.encode_clip(stream)
         names = figure_data.chart_labels(model, steps)
         parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
-    return filled(path.name, about, {"shared": shared, "parts": parts})
+    return filled(printable(name), about, {"shared": shared, "parts": parts})
 
 
 def filled(title: str, about: str, data: figure_data.Data) -> str:

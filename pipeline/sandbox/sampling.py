@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
-import cv2
 import numpy as np
 
 from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_RATE, MAX_SECONDS
 from pipeline.sandbox.messages import ClipEnd, Frame, MediaError
-from pipeline.sandbox.pictures import make_frame, shrink_to_preview
+from pipeline.sandbox.pictures import make_frame
 
 STRIDE = 0.2  # seconds between kept frames while a clip is short
 MOTION_GAP = 0.2  # seconds from a frame to the later picture that shows where it moves
 TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many containers
+
+
+class PictureReader(Protocol):
+    """Whoever decodes the pictures of a file, one after the other."""
+
+    size: tuple[int, int]  # width and height as the file claims, upright, in square pixels
+
+    def times(self) -> Iterator[float]:
+        """Decode picture after picture; yields each one's time in seconds from the first, always rising."""
+
+    def picture(self) -> np.ndarray | None:
+        """The picture that was decoded last, (H, W, 3) uint8 BGR: upright, as large as the preview, in square pixels.
+        None if there is nothing to show."""
 
 
 @dataclass
@@ -24,13 +37,13 @@ class Candidate:
 
     slot: int
     time: float
-    picture: np.ndarray  # BGR, bounded
+    picture: np.ndarray  # BGR, as large as the preview
     later_image: np.ndarray | None = None  # BGR, on the canvas
     waits: bool = True  # for that
 
 
 def sample_frames(
-    capture: cv2.VideoCapture, name: str, max_steps: int, stride_exponent: int | None
+    reader: PictureReader, name: str, max_steps: int, stride_exponent: int | None
 ) -> Generator[Frame | ClipEnd, None, int]:
     """One pass over the pictures: evenly spaced frames, one for each 2^level slots, and the end.
 
@@ -40,7 +53,7 @@ def sample_frames(
     """
     kept: list[Candidate] = []
     now, count, time, filled = stride_exponent or 0, 0, 0.0, SlotCounter()
-    for time in frame_times(capture):
+    for time in reader.times():
         slot = int((time + TIME_SLACK) / STRIDE)
         # A later picture that comes a little early (at 12 frames a second, say) is better than none.
         gap = (0.75 if filled.add(slot) else 1) * MOTION_GAP
@@ -48,10 +61,9 @@ def sample_frames(
         completes = bool(kept) and kept[-1].waits and time >= kept[-1].time + gap - TIME_SLACK
         if not (due or completes):
             continue
-        ok, picture = capture.retrieve()
-        if not ok or picture is None or picture.size == 0:
+        picture = reader.picture()
+        if picture is None:
             continue
-        picture = shrink_to_preview(picture)
         if completes and picture.shape == kept[-1].picture.shape:
             kept[-1].later_image = fit_to_canvas(picture)
         if kept and kept[-1].waits:
@@ -109,19 +121,17 @@ def _frame(kept: Candidate, index: int) -> Frame:
     return make_frame(index, kept.time, kept.picture, kept.later_image)
 
 
-def frame_times(capture: cv2.VideoCapture) -> Iterator[float]:
-    """Decode picture after picture; yield each one's time in seconds, always rising.
+def rising_times(stamps: Iterable[float | None], rate: float) -> Iterator[float]:
+    """Time stamps in seconds as a file has them -> seconds from the first picture, always rising.
 
-    Some containers carry no timestamps, or broken ones; there the frame rate stands in, and where that is
+    Some containers carry no stamps, or broken ones; there the rate, in pictures a second, stands in, and where that is
     nonsense too, 25 pictures a second.
     """
-    rate = capture.get(cv2.CAP_PROP_FPS)
     tick = 1.0 / rate if 1.0 <= rate <= MAX_RATE else 0.04
     first, last = None, -tick
-    while capture.grab():
-        stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+    for stamp in stamps:
         first = stamp if first is None else first
-        time = stamp - first
+        time = last + tick if stamp is None or first is None else stamp - first
         if not last < time < last + 3600.0:
             time = last + tick
         if time > MAX_SECONDS:
