@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.samples import sample_path
+from pipeline.media.samples import sample_path
 
 RATE = 25  # pictures a second
 KEY_FRAMES = 10  # seconds apart, which is what libx264 does by itself

@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.encoder import load_encoder
-from pipeline.media import read_clip
-from pipeline.untrimmed import CUT
+from pipeline.analysis.segments import CUT
+from pipeline.media.reader import read_clip
+from pipeline.models.encoder import load_encoder
 from training.data import load_items
 
 CLIPS, STRIDES, SEED = 60, (1, 2, 4), 0

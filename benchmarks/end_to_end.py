@@ -18,13 +18,13 @@ from pathlib import Path
 
 from benchmarks.clips import write_clip
 from benchmarks.results import Result, ratio, result, side_by_side
-from pipeline.action import load_action
-from pipeline.clip import ClipStream
 from pipeline.commands.action import read
-from pipeline.commands.reading import each, opened
-from pipeline.encoder import load_encoder
-from pipeline.footage import decode
-from pipeline.media import MAX_STEPS, read_clip
+from pipeline.commands.local import each, opened
+from pipeline.media.clip import ClipStream
+from pipeline.media.reader import MAX_STEPS, read_clip
+from pipeline.models.action import load_action
+from pipeline.models.encoder import load_encoder
+from pipeline.sandbox.decode import decode
 
 SECONDS = 20  # of the clip
 CLIPS = 6  # in a row

@@ -18,18 +18,11 @@ from torch import nn
 
 from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.canvas import WIDE
-from pipeline.encoder import (
-    BATCH,
-    Encoder,
-    Engine,
-    best_engine,
-    load_encoder,
-    openvino_engine,
-    torch_engine,
-    tuned_lite0,
-)
-from pipeline.media import read_clip
-from pipeline.samples import sample_path
+from pipeline.media.reader import read_clip
+from pipeline.media.samples import sample_path
+from pipeline.models.backbones import tuned_lite0
+from pipeline.models.encoder import BATCH, Encoder, load_encoder
+from pipeline.models.engines import Engine, best_engine, openvino_engine, torch_engine
 
 
 def channels_last_engine(backbone: nn.Module) -> Engine:

@@ -17,10 +17,11 @@ from pathlib import Path
 from benchmarks.clips import looped, write_clip
 from benchmarks.memory import Memory
 from benchmarks.results import Result, ratio, result
-from pipeline.clip import ClipStream
-from pipeline.footage import decode
-from pipeline.media import MAX_STEPS
-from pipeline.videos import opened, sampled
+from pipeline.media.clip import ClipStream
+from pipeline.media.reader import MAX_STEPS
+from pipeline.sandbox.decode import decode
+from pipeline.sandbox.sampling import sampled
+from pipeline.sandbox.videos import opened
 
 LENGTHS = {"10s": (10, 1), "1min": (20, 3), "10min": (20, 30), "60min": (20, 180)}  # seconds, how often
 NO_LIMITS = {**os.environ, "UNROLL_MAX_MEGABYTES": "4000"}

@@ -24,7 +24,7 @@ from playwright.async_api import Error as BrowserError
 
 from benchmarks.memory import Memory, descendants
 from benchmarks.variants import different_files
-from tests.browser.serving import CHROMIUM, FLAGS, Served, served
+from tools.app_server import CHROMIUM, FLAGS, Served, served
 
 WHOLE_LIMIT = 15 * 60  # seconds for all uploads together
 UPLOAD_LIMIT = 90  # seconds from choosing a file to its answer

@@ -55,7 +55,7 @@ def decodes(pid: int) -> bool:
     """Whether it is a nursery or a decoder already: until it has begun its own program, a process has its parent's
     memory and would be counted with all of it."""
     try:
-        return b"pipeline.nursery" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"pipeline.sandbox.fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
 

@@ -23,10 +23,12 @@ from torchvision import transforms
 from benchmarks.clips import write_clip
 from benchmarks.end_to_end import SECONDS
 from benchmarks.results import Result, ratio, result, side_by_side
-from pipeline.action import load_action
 from pipeline.canvas import WIDE
-from pipeline.encoder import in_order, load_encoder, tuned_lite0
-from pipeline.media import Frame, open_clip, read_clip
+from pipeline.media.reader import open_clip, read_clip
+from pipeline.models.action import load_action
+from pipeline.models.backbones import tuned_lite0
+from pipeline.models.encoder import in_order, load_encoder
+from pipeline.sandbox.messages import Frame
 
 WINDOWS = (8, 32)  # frames
 

@@ -13,8 +13,8 @@ import cv2
 
 from benchmarks.clips import RATE, pictures
 from benchmarks.results import Result, ratio, result, side_by_side
-from pipeline.photos import bounded
-from pipeline.playable import OPTIONS
+from pipeline.sandbox.browser_copy import OPTIONS
+from pipeline.sandbox.pictures import bounded
 
 SECONDS = 5
 

@@ -19,12 +19,14 @@ from torch import nn
 
 from benchmarks.engines import least_cosine
 from benchmarks.results import Result, ratio, result, side_by_side, table
-from pipeline.action import load_action
 from pipeline.canvas import WIDE, fitted
-from pipeline.caption import load_caption
-from pipeline.encoder import BATCH, ENGINES, Encoder, Engine, compiled, openvino_graph, tuned_lite0
+from pipeline.models.action import load_action
+from pipeline.models.backbones import tuned_lite0
+from pipeline.models.caption import load_caption
+from pipeline.models.encoder import BATCH, Encoder
+from pipeline.models.engines import ENGINES, Engine, compiled, openvino_graph
 from training.data import load_items
-from training.score import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
+from training.evaluate import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
 
 CALIBRATED_ON = 300  # photos
 BEAM = 3

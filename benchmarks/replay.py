@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.results import Result, result, side_by_side
-from pipeline import account, whatif
-from pipeline.action import load_action
-from pipeline.caption import load_caption
-from pipeline.decoding import most_likely
-from pipeline.encoder import FrameFeatures, load_encoder
-from pipeline.inside import memory, trace
-from pipeline.media import read_clip
-from pipeline.recurrent import CELLS
-from pipeline.samples import sample_path
+from pipeline.analysis import reading, what_if
+from pipeline.analysis.cell_trace import memory, trace
+from pipeline.media.reader import read_clip
+from pipeline.media.samples import sample_path
+from pipeline.models.action import load_action
+from pipeline.models.caption import load_caption
+from pipeline.models.decoding import most_likely
+from pipeline.models.encoder import FrameFeatures, load_encoder
+from pipeline.models.recurrent import CELLS
+from pipeline.report import figure_data
 
 STEPS = 64
 CONTROL = 100  # milliseconds that any control may take
@@ -47,18 +48,18 @@ def measure(rounds: int) -> Iterator[Result]:
     frames = np.stack([frame.features for frame in features])[None]
     models = {cell: load_action(cell) for cell in CELLS}
     lstm, photo, clip = models["lstm"], load_caption("photo", "lstm"), load_caption("clip", "lstm")
-    order = whatif.shuffled(STEPS)
+    order = what_if.shuffled(STEPS)
 
     def page() -> None:
         steps = list(lstm.read(features))
-        account.verdict(lstm, steps, lstm.verdict(steps))
-        account.timeline(lstm, features, steps, lstm.verdict(steps), 12.8)
-        account.letters(lstm, steps)
+        figure_data.verdict(lstm, steps, reading.verdict(lstm, steps))
+        figure_data.timeline(lstm, features, steps, reading.verdict(lstm, steps), 12.8)
+        figure_data.letters(lstm, steps)
 
     controls: dict[str, Callable[[], object]] = {
         **{f"another_cell_{cell}": lambda m=model: list(m.read(features)) for cell, model in models.items()},
         "whole_account": page,
-        "what_if_shuffled": lambda: list(lstm.read(whatif.rearranged(features, order))),
+        "what_if_shuffled": lambda: list(lstm.read(what_if.rearranged(features, order))),
         "inside_every_gate": lambda: trace(lstm.network.cell, lstm.inputs(features)),
         "inside_memory": lambda: memory(lstm.network.cell, lstm.inputs(features)),
         "photo_first_word": lambda: next(photo.write(photo.look(regions), most_likely)),

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.samples import SAMPLES, sample_path
+from pipeline.media.samples import SAMPLES, sample_path
 
 SIZES = [(320, 240), (480, 270), (640, 360)]
 RATE = 10  # pictures a second

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.clips import write_clip
 from benchmarks.end_to_end import SECONDS
 from benchmarks.results import Result, result
-from tests.browser.serving import CHROMIUM, FLAGS, served
+from tools.app_server import CHROMIUM, FLAGS, served
 
 SOON = 1.0  # seconds to the first answer that evolves
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from pipeline.checkpoint import CheckpointError
 from pipeline.commands import COMMANDS
-from pipeline.commands.reading import UsageError
+from pipeline.commands.arguments import UsageError
+from pipeline.models.checkpoint import CheckpointError
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -23,3 +23,6 @@ def fitted(image: np.ndarray) -> np.ndarray:
         return image
     shrinks = image.shape[0] >= height and image.shape[1] >= width
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+KEPT_SIDE = 360  # pixels: the short side of a picture that is kept to look at, enough for that and for the canvas

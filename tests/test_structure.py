@@ -1,75 +1,111 @@
+"""The rooms of the project: which folder may import which, checked for every file in it."""
+
 from __future__ import annotations
 
 import ast
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
+PIPELINE = ("limits", "canvas", "sandbox", "media", "models", "analysis", "report", "commands", "__main__")
+VIEWS = ("hosting", "session", "components", "pages")  # a page is a file directly under views/
+SHARED_BY_COMMANDS = {"arguments", "local", "ray_cluster", "run", "printing"}
 
 
 def imported(path: Path) -> set[str]:
-    """The modules a file imports, anywhere in it."""
-    found = set()
+    """The names that a file imports, anywhere in it: modules, and ``module.name`` for every name."""
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {name.name for name in node.names}
+            names |= {name.name for name in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            names |= {node.module, *(f"{node.module}.{name.name}" for name in node.names)}
+    return names
+
+
+def modules(*folders: str) -> dict[str, Path]:
+    """Every module in these top folders, by its dotted name."""
+    found = {}
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-def test_the_core_knows_nothing_of_the_app_or_the_training():
-    files = list((ROOT / "pipeline").rglob("*.py"))
-    assert len(files) > 5
-    for path in files:
+def room(module: str, rooms: tuple[str, ...]) -> int | None:
+    """The place of a module's room among ``rooms``; None for a top package itself."""
+    parts = module.split(".")
+    if len(parts) == 1:
+        return None
+    return rooms.index(parts[1]) if parts[1] in rooms else len(rooms) - 1
+
+
+def test_every_file_of_the_library_lies_in_a_room():
+    assert {module.split(".")[1] for module in modules("pipeline") if "." in module} == set(PIPELINE)
+
+
+@pytest.mark.parametrize(("top", "rooms"), [("pipeline", PIPELINE), ("views", VIEWS)])
+def test_no_room_imports_from_a_later_one(top, rooms):
+    for module, path in modules(top).items():
+        here = room(module, rooms)
+        for name in imported(path):
+            if name.startswith(f"{top}.") and here is not None:
+                assert room(name, rooms) <= here, f"{module} imports {name}"
+
+
+def test_there_are_no_circles():
+    known = modules("pipeline", "views", "training")
+    graph = {module: {name for name in imported(path) if name in known} for module, path in known.items()}
+    for module, names in graph.items():  # a package and its own modules are one
+        graph[module] = {name for name in names if not module.startswith(f"{name}.") and name != module}
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join([*path, module])
+        if module not in finished:
+            for name in graph[module]:
+                visit(name, (*path, module))
+            finished.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_the_sandbox_imports_nothing_else_of_ours():
+    for module, path in modules("pipeline/sandbox").items():
+        ours = {name for name in imported(path) if name.split(".")[0] in ("pipeline", "views", "training")}
+        allowed = ("pipeline.limits", "pipeline.canvas", "pipeline.sandbox")
+        assert all(name.startswith(allowed) for name in ours), (module, ours)
+
+
+def test_the_library_knows_nothing_of_the_app_or_the_training():
+    for module, path in modules("pipeline").items():
         roots = {name.split(".")[0] for name in imported(path)}
-        assert not roots & {"streamlit", "views", "training", "app"}, path
+        assert not roots & {"streamlit", "views", "training", "app"}, module
+        assert "views/" not in path.read_text(), f"{module} names a path of the app"
+        assert '"views"' not in path.read_text(), f"{module} names a path of the app"
 
 
-def test_the_corridor_runs_one_way():
-    """media -> encoder -> recurrent -> what is said -> commands: no room imports from one to its right."""
-    rooms = [
-        "checkpoint",
-        "vocabulary",
-        "canvas",
-        "clip",
-        "limits",
-        "photos",
-        "videos",
-        "keyframes",
-        "playable",
-        "footage",
-        "nursery",
-        "sandbox",
-        "media",
-        "inputs",
-        "motion",
-        "efficientnet_lite",
-        "encoder",
-        "recurrent",
-        "decoding",
-    ]
-    rooms += ["moments", "action", "caption", "language", "digits", "whatif", "inside", "subtitles"]
-    rooms += ["untrimmed", "account"]
-    rooms += ["commands", "__main__"]
-    assert {path.stem for path in (ROOT / "pipeline").glob("*.py")} - {"__init__", "samples"} == set(rooms) - {
-        "commands"
-    }
-    for left, room in enumerate(rooms):
-        path = ROOT / "pipeline" / f"{room}.py"
-        for file in [path] if path.exists() else path.with_suffix("").glob("*.py"):
-            roots = {".".join(name.split(".")[:2]) for name in imported(file)}
-            assert not roots & {f"pipeline.{later}" for later in rooms[left + 1 :]}, file
+def test_no_command_imports_another():
+    for module, path in modules("pipeline/commands").items():
+        name = module.split(".")[-1]
+        if module == "pipeline.commands":
+            continue
+        others = {n.split(".")[2] for n in imported(path) if n.startswith("pipeline.commands.")}
+        assert others <= SHARED_BY_COMMANDS, (name, others)
 
 
-def test_what_is_said_one_way_knows_nothing_of_the_other_ways():
-    said = {"action", "caption", "language", "digits"}
-    for room in said:
-        names = imported(ROOT / "pipeline" / f"{room}.py")
-        assert not names & {f"pipeline.{other}" for other in said - {room}}, room
+def test_models_of_one_kind_know_nothing_of_the_others():
+    kinds = {"action", "caption", "language", "lenet"}
+    for kind in kinds:
+        names = imported(ROOT / "pipeline" / "models" / f"{kind}.py")
+        assert not names & {f"pipeline.models.{other}" for other in kinds - {kind}}, kind
 
 
 def test_nothing_is_pickled():
-    for path in [*(ROOT / "pipeline").rglob("*.py"), *(ROOT / "views").rglob("*.py")]:
-        assert "pickle" not in imported(path)
+    for module, path in modules("pipeline", "views").items():
+        assert "pickle" not in imported(path), module
         source = path.read_text()
-        assert source.count("torch.load(") == source.count("weights_only=True")
+        assert source.count("torch.load(") == source.count("weights_only=True"), module

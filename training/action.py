@@ -33,15 +33,15 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
-from pipeline.action import ActionNetwork
-from pipeline.checkpoint import save_checkpoint
-from pipeline.efficientnet_lite import FEATURE_SIZE
-from pipeline.media import MAX_STEPS
-from pipeline.recurrent import CELLS
+from pipeline.media.reader import MAX_STEPS
+from pipeline.models.action import ActionNetwork
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.models.efficientnet_lite import FEATURE_SIZE
+from pipeline.models.recurrent import CELLS
 from training.data import Item, load_items, load_labels
-from training.features import CROP, CROP_MOTION, FRAME, MOTION, FeatureCache
-from training.score import Reading, report, table
-from training.told import told_labels
+from training.evaluate import Reading, report, table
+from training.feature_cache import CROP, CROP_MOTION, FRAME, MOTION, FeatureCache
+from training.pseudo_labels import told_labels
 
 PROJECTED, HIDDEN = 128, 256
 SMOOTHING = 0.1

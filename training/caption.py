@@ -28,14 +28,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.caption import DECODERS, Caption, CaptionModel, PlainDecoder, Scene, load_caption
-from pipeline.checkpoint import save_checkpoint
-from pipeline.decoding import MAX_WORDS, take
-from pipeline.efficientnet_lite import FEATURE_SIZE
-from pipeline.recurrent import CELLS
-from pipeline.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
+from pipeline.models.caption import DECODERS, Caption, CaptionModel, PlainDecoder, Scene, load_caption
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.models.decoding import MAX_WORDS, take
+from pipeline.models.efficientnet_lite import FEATURE_SIZE
+from pipeline.models.recurrent import CELLS
+from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 from training.data import CAPTION_SOURCE, load_items
-from training.features import FRAME, FeatureCache
+from training.feature_cache import FRAME, FeatureCache
 from training.metrics import caption_metrics, cider_of_each
 
 HIDDEN, EMBEDDED = 384, 256

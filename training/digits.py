@@ -18,8 +18,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pipeline.checkpoint import save_checkpoint
-from pipeline.digits import SIDE, LeNet5, ink_of
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.models.lenet import SIDE, LeNet5, ink_of
 
 EPOCHS, BATCH, RATE = 60, 64, 2e-3
 TEST_SHARE = 0.2

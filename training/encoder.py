@@ -34,10 +34,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from pipeline.checkpoint import save_checkpoint
-from pipeline.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.models.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
 from training.data import Item, common_words, load_items, load_labels, word_shares
-from training.features import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
+from training.feature_cache import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
 
 STEPS_PER_VIDEO = 3  # frames and difference images of a video in one epoch
 CROP_SHARE = 0.5  # of still pictures that are seen as a random crop

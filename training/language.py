@@ -30,10 +30,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from pipeline.checkpoint import save_checkpoint
-from pipeline.language import LanguageModel, LanguageNetwork
-from pipeline.recurrent import CELLS, LSTMCell
-from pipeline.vocabulary import END, SPECIAL, START, UNKNOWN, Vocabulary, tokenize
+from pipeline.models.checkpoint import save_checkpoint
+from pipeline.models.language import LanguageModel, LanguageNetwork
+from pipeline.models.recurrent import CELLS, LSTMCell
+from pipeline.models.vocabulary import END, SPECIAL, START, UNKNOWN, Vocabulary, tokenize
 from training.data import load_items
 
 SIZES = {"letters": (256, 48), "words": (256, 128), "countries": (128, 64)}  # hidden, embedded

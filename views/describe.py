@@ -11,12 +11,14 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.caption import Caption, CaptionModel, Scene, is_shipped
-from pipeline.decoding import Hypothesis, most_likely, sampled
-from pipeline.subtitles import webvtt
-from views import reading, sentence
-from views.choosing import controls, read
-from views.loaded import BEAM, Chosen, EncodedClip, caption_model, frame_regions
+from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
+from pipeline.models.decoding import Hypothesis, most_likely, sampled
+from pipeline.report.subtitles import webvtt
+from views.components import caption_figure, clip_figure
+from views.hosting.uploads import Chosen
+from views.session.encoded_clip import EncodedClip, frame_regions
+from views.session.input_controls import controls, read
+from views.session.resources import BEAM, caption_model
 
 BEAMS = (1, 10)  # narrowest and widest
 
@@ -114,14 +116,14 @@ def describe_picture(
     scene = model.look(regions[None])
     key = f"{clip.digest}-{frame}-{name}"
     with places.picture:
-        sentence.photo(key, clip.pictures[frame], grid)
+        caption_figure.photo(key, clip.pictures[frame], grid)
     with places.sentence:
         caption, others = tell(model, scene, manner)
-        sentence.words(key, "photo", [0.0], [caption], model.threshold)
+        caption_figure.words(key, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
     else:
-        sentence.maps(key, clip.pictures[frame], grid, caption)
+        caption_figure.maps(key, clip.pictures[frame], grid, caption)
     alternatives(model, others)
     downloads(caption)
 
@@ -140,14 +142,14 @@ def describe_clip(
         caption, others = tell(model, scene, manner)
         captions = [*clip.told_with(cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        sentence.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
+        caption_figure.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
     subtitles = webvtt(times, [c.text for c in captions], clip.duration)
     with places.picture, st.container(key="player"):
         if clip.mime:
             st.video(chosen.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
-            reading.stage(clip)
-    sentence.moments(f"{clip.digest}-{cell}", times, clip.duration, clip.pictures, captions)
+            clip_figure.stage(clip)
+    caption_figure.moments(f"{clip.digest}-{cell}", times, clip.duration, clip.pictures, captions)
     alternatives(model, others)
     downloads(caption, subtitles)
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from pipeline.action import ActionModel
+from pipeline.analysis import reading
+from pipeline.analysis.cell_trace import Arithmetic, Trace, arithmetic, trace, unit_order, votes
+from pipeline.analysis.feature_maps import PLANES, evidence_map, feature_maps
 from pipeline.canvas import fitted
-from pipeline.inside import (
-    PLANES,
-    Arithmetic,
-    Trace,
-    arithmetic,
-    evidence_map,
-    feature_maps,
-    trace,
-    unit_order,
-    votes,
-)
-from pipeline.recurrent import CELLS
-from views import sentence, within
-from views.choosing import controls, read
-from views.loaded import CELL_NAMES, FRAMES_KEPT, EncodedClip, action_model, encoder, frame_regions
-from views.planes import planes
+from pipeline.models.action import ActionModel
+from pipeline.models.recurrent import CELLS
+from views.components import caption_figure, cell_figure
+from views.components.feature_map_strip import planes
+from views.session.encoded_clip import FRAMES_KEPT, EncodedClip, frame_regions
+from views.session.input_controls import controls, read
+from views.session.resources import CELL_NAMES, action_model, encoder
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
 SPEAKERS = 5  # units shown for, and as many against
@@ -41,15 +34,15 @@ def page() -> None:
     model = action_model(cell)
     steps = clip.read_with(cell)
     st.subheader("Unrolled", anchor=False)
-    within.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
+    cell_figure.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
     found = trace(model.network.cell, model.inputs(clip.features))
     order = unit_order(found.parts["h"])
     st.subheader("What it remembers", anchor=False)
     parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
     leaders = [model.labels[int(step.probabilities.argmax())] for step in steps]
     kept = {CELL_NAMES[name]: clip.remembered_by(name) for name in CELLS}
-    within.strips(clip, parts, leaders, kept)
-    about_label(clip, cell, found, [name for name, _ in model.verdict(steps).ranked])
+    cell_figure.strips(clip, parts, leaders, kept)
+    about_label(clip, cell, found, [name for name, _ in reading.verdict(model, steps).ranked])
 
 
 @st.fragment
@@ -75,7 +68,7 @@ def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label:
             unit: arithmetic(cell, model.network.cell, found, step, unit) for unit in chosen
         }
         sums.append(told)
-    within.units(clip, label, strongest, sums)
+    cell_figure.units(clip, label, strongest, sums)
 
 
 def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
@@ -86,7 +79,7 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
     evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
     with left:
-        sentence.photo(f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0))
+        caption_figure.photo(f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0))
     right.markdown(
         f"Bright is where the frame, taken by itself, spoke for **{label}**: the CNN's score is the sum of what its "
         f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} "

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pipeline.digits import Planes
-from pipeline.recurrent import CELLS
-from views.drawing import drawing
-from views.hello import hello
-from views.loaded import CELL_NAMES, digit_reader, language_model
-from views.planes import planes
-from views.unfolding import unfolding
+from pipeline.models.lenet import Planes
+from pipeline.models.recurrent import CELLS
+from views.components.char_rnn import hello
+from views.components.digit_pad import drawing
+from views.components.feature_map_strip import planes
+from views.components.text_steps import unfolding
+from views.session.resources import CELL_NAMES, digit_reader, language_model
 
 GAP = "___"
 

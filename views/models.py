@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from pipeline.caption import is_shipped
-from pipeline.checkpoint import WEIGHTS, Card, load_card
-from pipeline.recurrent import CELLS
-from views.loaded import CELL_NAMES
+from pipeline.models.caption import is_shipped
+from pipeline.models.checkpoint import WEIGHTS, Card, load_card
+from pipeline.models.recurrent import CELLS
+from views.session.resources import CELL_NAMES
 
 CELL_SAYINGS = {
     "lstm": "Guards a memory of its own with three gates.",

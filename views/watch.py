@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pipeline import untrimmed, whatif
-from pipeline.action import ActionStep, Verdict
-from views import playable, reading
-from views.choosing import controls, read
-from views.loaded import EncodedClip, action_model
+from pipeline.analysis import reading, segments, what_if
+from pipeline.analysis.reading import Verdict
+from pipeline.models.action import ActionStep
+from views.components import clip_figure
+from views.session import browser_copy
+from views.session.encoded_clip import EncodedClip
+from views.session.input_controls import controls, read
+from views.session.resources import action_model
 
 
 def page() -> None:
@@ -28,36 +31,36 @@ def page() -> None:
     if clip is None:
         return
     model, steps = action_model(cell), clip.read_with(cell)
-    verdict = model.verdict(steps)
+    verdict = reading.verdict(model, steps)
     with player, st.container(key="player"):
         screen, note = st.empty(), st.empty()
-    copy = playable.known_copy(chosen)
+    copy = browser_copy.known_copy(chosen)
     with screen.container():
         if clip.mime or copy:
-            st.video(copy or chosen.data, format=clip.mime or playable.MIME, muted=True)
+            st.video(copy or chosen.data, format=clip.mime or browser_copy.MIME, muted=True)
         else:
-            reading.stage(clip)
+            clip_figure.stage(clip)
     with place:
-        reading.verdict(clip, model, steps, verdict, clip.told_with(cell))
+        clip_figure.verdict(clip, model, steps, verdict, clip.told_with(cell))
     if len(steps) > 1:
-        reading.timeline(clip, model, steps, verdict)
+        clip_figure.timeline(clip, model, steps, verdict)
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)
-    reading.letters(clip, model, steps)
-    if clip.duration >= untrimmed.LONG:
+    clip_figure.letters(clip, model, steps)
+    if clip.duration >= segments.LONG:
         st.subheader("Piece by piece", anchor=False)
-        closer = read(chosen, cell, untrimmed.STEPS)
+        closer = read(chosen, cell, segments.STEPS)
         if closer is not None:
-            reading.pieces(clip, closer, model, steps)
+            clip_figure.pieces(clip, closer, model, steps)
     if len(steps) > 1:
-        what_if(clip, cell)
+        what_if_section(clip, cell)
     if clip.kind == "video" and not clip.mime:
-        playable.offer(chosen, clip.duration, screen, note)
+        browser_copy.offer(chosen, clip.duration, screen, note)
 
 
 @st.fragment
-def what_if(clip: EncodedClip, cell: str) -> None:
+def what_if_section(clip: EncodedClip, cell: str) -> None:
     """The same frames, played differently, read by the same cell."""
     count = len(clip.features)
     st.subheader("What if the clip were played …", anchor=False)
@@ -69,26 +72,26 @@ def what_if(clip: EncodedClip, cell: str) -> None:
     if order is None:
         return
     model, steps = action_model(cell), clip.read_with(cell)
-    other = list(model.read(whatif.rearranged(clip.features, order)))
-    st.markdown(difference(way, model.verdict(steps), model.verdict(other), steps, other))
-    reading.comparison(clip, model, steps, other, order)
+    other = list(model.read(what_if.rearranged(clip.features, order)))
+    st.markdown(difference(way, reading.verdict(model, steps), reading.verdict(model, other), steps, other))
+    clip_figure.comparison(clip, model, steps, other, order)
 
 
 def reordered(way: str | None, count: int) -> list[int] | None:
     """Which frame is read at each place, after asking what is still to be known."""
     if way == "backwards":
-        return whatif.backwards(count)
+        return what_if.backwards(count)
     if way == "shuffled":
-        return whatif.shuffled(count)
+        return what_if.shuffled(count)
     if way == "frozen at its first frame":
-        return whatif.frozen(count)
+        return what_if.frozen(count)
     if way == "without every n-th frame":
-        return whatif.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
+        return what_if.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
     if way == "with a gap":
         first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key=f"gap-{count}")
         if (first, last) == (1, count):
             last -= 1  # something must be left to read
-        return whatif.hidden(count, first - 1, last - 1)
+        return what_if.hidden(count, first - 1, last - 1)
     return None
 
 
@@ -96,12 +99,12 @@ def difference(
     way: str, one: Verdict, other: Verdict, steps: Sequence[ActionStep], others: Sequence[ActionStep]
 ) -> str:
     """What the other order did to the answer, in a sentence."""
-    distance = whatif.difference(steps[-1].probabilities, others[-1].probabilities)
+    distance = what_if.difference(steps[-1].probabilities, others[-1].probabilities)
     if one.label != other.label:
         return (
             f"Now it says **{other.label}** ({other.probability:.2f}) instead of {one.label} ({one.probability:.2f})."
         )
     same = f"It still says **{one.label}**, {other.probability:.2f} against {one.probability:.2f}"
-    if distance < whatif.ORDER_MATTERS and way in ("backwards", "shuffled"):
+    if distance < what_if.ORDER_MATTERS and way in ("backwards", "shuffled"):
         return same + ": the order of the frames does not matter for this clip."
     return same + "."

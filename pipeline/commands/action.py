@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.action import ActionModel, load_action
-from pipeline.clip import ClipStream
+from pipeline.analysis import reading
+from pipeline.commands.arguments import add_engine, add_inputs, wanted
+from pipeline.commands.local import Found, Reader, each
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import Found, Reader, add_engine, add_inputs, each, results, wanted
-from pipeline.encoder import Encoder, in_order, load_encoder
-from pipeline.recurrent import CELLS
+from pipeline.commands.run import results
+from pipeline.media.clip import ClipStream
+from pipeline.models.action import ActionModel, load_action
+from pipeline.models.encoder import Encoder, in_order, load_encoder
+from pipeline.models.recurrent import CELLS
 
 TOP = 5
 
@@ -35,7 +38,7 @@ def load(cell: str) -> Reader:
 
 def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
     steps = list(model.read(in_order(encoder.encode_frames(stream), stream)))
-    verdict, best = model.verdict(steps), [int(step.probabilities.argmax()) for step in steps]
+    verdict, best = reading.verdict(model, steps), [int(step.probabilities.argmax()) for step in steps]
     return {
         "label": verdict.label,
         "probability": round(verdict.probability, 4),

@@ -6,14 +6,16 @@ import argparse
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from pipeline.caption import CaptionModel, Scene, load_caption
+from pipeline.commands.arguments import add_engine, add_inputs, wanted
+from pipeline.commands.local import Found, Reader, photos_together
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import Found, Reader, add_engine, add_inputs, photos_together, results, wanted
-from pipeline.encoder import Encoder, load_encoder
-from pipeline.media import Clip
-from pipeline.recurrent import CELLS
+from pipeline.commands.run import results
+from pipeline.media.clip import Clip
+from pipeline.models.caption import BEAM, CaptionModel, captioner_for, load_caption, look
+from pipeline.models.encoder import Encoder, load_encoder
+from pipeline.models.recurrent import CELLS
 
-BEAM, WIDEST = 3, 50
+WIDEST = 50  # beam
 PHOTOS = 16  # described together: the networks' weights are then read once for all of them
 
 
@@ -53,10 +55,6 @@ def load(cell: str, beam: int) -> Reader:
     )
 
 
-def captioner_for(clip: Clip) -> str:
-    return "photo" if clip.kind == "photo" else "clip"
-
-
 def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Found]:
     """Several photos, or one clip."""
     scene = look(clips, encoder, model)
@@ -71,12 +69,6 @@ def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int
             "words": [{"word": step.word, "probability": round(step.probability, 4)} for step in caption.steps[:-1]],
             "alternatives": [model.text(other) for other in others],
         }
-
-
-def look(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> Scene:
-    """What a captioner sees: the regions of photos, or the frames of one clip."""
-    seen = encoder.encode([frame.image for clip in clips for frame in clip.frames])
-    return model.look(seen.maps if captioner_for(clips[0]) == "photo" else seen.features[None])
 
 
 def as_row(found: Found) -> tuple[str, ...]:

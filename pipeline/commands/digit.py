@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.clip import Clip, MediaError, unpacked
+from pipeline.commands.arguments import add_inputs, wanted
+from pipeline.commands.local import Found, Reader, each
 from pipeline.commands.printing import print_results
-from pipeline.commands.reading import Found, Reader, add_inputs, each, results, wanted
-from pipeline.digits import DigitReader, load_digits
+from pipeline.commands.run import results
+from pipeline.media.clip import Clip, unpacked
+from pipeline.models.lenet import DigitReader, load_digits
+from pipeline.sandbox.messages import MediaError
 
 
 def add(commands: argparse._SubParsersAction) -> None:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import argparse
 
+from pipeline.commands.local import Found
 from pipeline.commands.printing import print_json, print_table
-from pipeline.commands.reading import Found
-from pipeline.language import TOP, LanguageModel, load_language
+from pipeline.models.language import TOP, LanguageModel, load_language
 
 
 def add_complete(commands: argparse._SubParsersAction) -> None:

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from typing import TextIO
 
-from pipeline.clip import MediaError
-from pipeline.commands.reading import Found, Results
+from pipeline.commands.local import Found, Results
+from pipeline.sandbox.messages import MediaError
 
 AsRow = Callable[[Found], tuple[str, ...]]
 

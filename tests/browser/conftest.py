@@ -9,7 +9,7 @@ import av
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.serving import CHROMIUM, FLAGS, served
+from tools.app_server import CHROMIUM, FLAGS, served
 
 expect.set_options(timeout=60_000)  # how fast the machine is, is not what is tested
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from pipeline.checkpoint import WEIGHTS
-from pipeline.media import read_clip
+from pipeline.media.reader import read_clip
+from pipeline.models.checkpoint import WEIGHTS
 from tests.browser.uploading import upload
 
 READY = (WEIGHTS / "caption-clip-lstm.json").exists()

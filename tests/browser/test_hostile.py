@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline.samples import sample_path
+from pipeline.media.samples import sample_path
 from tests.browser.uploading import remove_upload, upload
 from tests.hostile import corpus
 from tests.test_sandbox import is_empty_nursery

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.uploading import remove_upload, upload
-from tests.conftest import decoders, wait_until
+from tests.sample_media import decoders, wait_until
 
 pytestmark = pytest.mark.browser
 

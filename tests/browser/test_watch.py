@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from pipeline.media import read_clip
+from pipeline.media.reader import read_clip
 from tests.browser.uploading import remove_upload, upload
-from tests.conftest import ISCC, wait_until
+from tests.sample_media import ISCC, wait_until
 
 pytestmark = pytest.mark.browser
 

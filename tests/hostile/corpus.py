@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from tests.conftest import ISCC, SAMPLES
+from tests.sample_media import ISCC, SAMPLES
 
 SEEDS = 46  # damaged copies of each real file
 SOURCES = [  # a few hundred kilobytes of every kind, so that 500 of them are read in a minute

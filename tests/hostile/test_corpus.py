@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.limits import DECODER_SECONDS
-from pipeline.media import Clip, MediaError, read_clip
+from pipeline.media.clip import Clip
+from pipeline.media.reader import read_clip
+from pipeline.sandbox.messages import MediaError
 from tests.hostile import corpus
 from tests.test_sandbox import is_empty_nursery
 

@@ -1,0 +1,60 @@
+"""Many inputs, one after the other: some are decoded while another one is encoded, and none is read twice."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Any
+
+from pipeline.media.clip import Clip, ClipStream
+from pipeline.media.reader import open_clip
+from pipeline.sandbox.messages import MediaError
+
+Found = dict[str, Any]  # what a command says of one input: a line of its JSON
+Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
+Results = Iterable[tuple[str, Found | MediaError]]  # each input with what was found, or why it cannot be read
+Reader = Callable[[Opened], Results]  # a command's networks, loaded
+
+AHEAD = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
+
+
+def opened(paths: Iterable[str]) -> Opened:
+    """The inputs, AHEAD of which are being decoded from now on, before anybody asks for them."""
+    rest = iter(paths)
+    waiting = deque(map(_open, islice(rest, AHEAD)))
+
+    def given() -> Opened:
+        while waiting:
+            path, stream = waiting.popleft()
+            waiting.extend(map(_open, islice(rest, 1)))
+            yield path, stream
+
+    return given()
+
+
+def _open(path: str) -> tuple[str, ClipStream | MediaError]:
+    try:
+        return path, open_clip(path)
+    except MediaError as error:
+        return path, error
+
+
+def each(streams: Opened, read: Callable[[ClipStream], Found]) -> Results:
+    """What ``read`` makes of each input, one after the other; it may raise MediaError itself."""
+    for path, stream in streams:
+        try:
+            if isinstance(stream, MediaError):
+                raise stream
+            yield path, read(stream)
+        except MediaError as error:
+            yield path, error
+
+
+def photos_together(streams: Opened, count: int, read: Callable[[Sequence[Clip]], Iterable[Found]]) -> Results:
+    """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
+    clips = each(streams, ClipStream.clip)
+    for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
+        while batch := list(islice(alike, count if kind == "photo" else 1)):
+            names, found = zip(*batch, strict=True)
+            yield from batch if kind is None else zip(names, read(found), strict=True)

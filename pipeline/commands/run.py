@@ -1,0 +1,18 @@
+"""Runs a command locally or on a Ray cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.commands.local import Reader, Results, opened
+
+
+def results(paths: list[str], engine: str, load: Callable[..., Reader], **options: Any) -> Results:  # noqa: ANN401
+    """What the command whose networks ``load`` loads says of each input, by the engine that was asked for."""
+    if engine == "ray":
+        from pipeline.commands.ray_cluster import distributed
+
+        return distributed(paths, load, options)
+    streams = opened(paths)  # they are decoded while the networks are loaded
+    return load(**options)(streams)

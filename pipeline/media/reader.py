@@ -1,0 +1,65 @@
+"""An untrusted file becomes frames: RGB uint8 images with their true times, evenly spread over the clip.
+
+No untrusted byte is decoded in this process. A child process (media/decoder_process.py) opens a file that is not too
+large, with limits on memory and time, if sandbox/formats.py allows its container and codec, and its frames come back
+through a pipe. A child that crashes or hangs is a MediaError here and affects nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeline.limits import MAX_MEGABYTES
+from pipeline.media.clip import Clip, ClipStream
+from pipeline.media.decoder_process import Tick, copied, decoded, nothing
+from pipeline.sandbox.messages import Frame, MediaError
+
+__all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "open_clip", "playable_copy", "read_clip"]
+
+MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer than 4.8 s
+
+
+def open_clip(
+    path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, tick: Tick = nothing
+) -> ClipStream:
+    """Begin to read a video, a photo or a folder of images (in name order) as a clip of at most ``max_steps`` frames.
+
+    ``name`` is what error messages call the file, if not by its own name. Whoever waits for a frame calls ``tick`` a
+    few times a second; what it raises ends the work. Raises MediaError, here or while frames are taken, if the file
+    holds no picture that can be read.
+    """
+    path = Path(path)
+    name = name or path.name or str(path)
+    _check(path, name)
+    return decoded(path.absolute(), max_steps, name, tick)
+
+
+def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
+    """The whole clip at once; see open_clip()."""
+    return open_clip(path, max_steps, name).clip()
+
+
+def playable_copy(path: str | os.PathLike[str], name: str | None = None, tick: Tick = nothing) -> bytes:
+    """A video as mp4 that every browser plays, small and silent (pipeline/sandbox/browser_copy.py); see open_clip()."""
+    path = Path(path)
+    name = name or path.name
+    _check(path, name)
+    return copied(path.absolute(), name, tick)
+
+
+def _check(path: Path, name: str) -> None:
+    try:
+        if not path.exists():
+            raise MediaError(f"{name}: there is no such file.")
+        if path.is_dir():
+            return
+        if not path.is_file():
+            raise MediaError(f"{name} is neither a file nor a folder.")
+        size = path.stat().st_size
+    except OSError as error:
+        raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
+    if size == 0:
+        raise MediaError(f"{name} is empty.")
+    if size > MAX_MEGABYTES * 10**6:
+        raise MediaError(f"{name} is too large: {size / 10**6:.0f} MB; the limit is {MAX_MEGABYTES} MB.")

@@ -1,0 +1,1 @@
+"""Frames become features, states, labels and words."""

@@ -1,0 +1,1 @@
+"""What leaves the program: figure data, the HTML page, subtitles."""

@@ -1,0 +1,64 @@
+"""An HTML page with a clip's whole frame-by-frame reading, which needs no server."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from string import Template
+
+from pipeline.analysis import reading
+from pipeline.analysis.segments import LONG, STEPS
+from pipeline.media.reader import open_clip
+from pipeline.models.action import load_action
+from pipeline.models.caption import BEAM, captioner_for, load_caption, look
+from pipeline.models.encoder import in_order, load_encoder
+from pipeline.report import figure_data
+from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
+
+ABOUT = (
+    "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
+    "nothing else; below {threshold:.2f} it says “not sure”."
+)
+
+
+def page(path: Path, cell: str) -> str:
+    """The whole page as HTML."""
+    stream = open_clip(path)  # it is decoded while the networks are loaded
+    encoder, model = load_encoder(), load_action(cell)
+    features = in_order(encoder.encode_frames(stream), stream)
+    clip = stream.clip()
+    steps = list(model.read(features))
+    verdict = reading.verdict(model, steps)
+    pictures = [figure_data.data_uri(frame.jpeg) for frame in clip.frames]
+    captioner = load_caption(captioner_for(clip), cell)
+    captions = captioner.evolve(look([clip], encoder, captioner), BEAM)
+    parts = {
+        "stage": {"pictures": pictures},
+        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.sure] for c in captions]},
+        "letters": figure_data.letters(model, steps),
+    }
+    if len(steps) > 1:
+        parts["timeline"] = {
+            "pictures": pictures,
+            **figure_data.timeline(model, features, steps, verdict, clip.duration),
+        }
+    if clip.kind == "video" and clip.duration >= LONG:
+        stream = open_clip(path, STEPS)
+        closer = in_order(encoder.encode_frames(stream), stream)
+        names = figure_data.coloured_labels(model, steps)
+        parts["pieces"] = figure_data.pieces(model, closer, clip.duration, names)
+    shared = figure_data.on_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
+    about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
+    return filled(path.name, about, {"shared": shared, "parts": parts})
+
+
+def filled(title: str, about: str, data: figure_data.Data) -> str:
+    style, script = (figure_source(CLIP_FIGURE, kind) for kind in ("css", "js"))
+    return Template((HERE / "page.html").read_text()).substitute(
+        title=html.escape(title),
+        about=html.escape(about),
+        style=style,
+        script=script.replace("export default function (component)", "function mount(component)"),
+        account=json.dumps(data).replace("<", "\\u003c"),  # nothing in it can end the script element
+    )

@@ -1,0 +1,107 @@
+"""Long clips, read at their key frames: a decoder can begin there without what came before.
+
+Where frames are wanted farther apart than a clip's key frames are, most of its pictures need not be decoded. A first
+pass goes over the packets and decodes none (an hour in a third of a second), which shows where the key frames are and
+how long the clip really is; then, for each frame wanted, decoding begins at one of them and goes on just long enough to
+see what moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+
+from pipeline.canvas import fitted
+from pipeline.limits import MAX_SECONDS
+from pipeline.sandbox.messages import Ended, Frame
+from pipeline.sandbox.pictures import bounded, frame_of
+from pipeline.sandbox.sampling import MOTION_GAP, STRIDE, TIME_SLACK, level_for
+from pipeline.sandbox.videos import opened
+
+FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
+SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
+LOOKED_AT = 20  # pictures before that is judged
+PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves it as it is
+RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
+
+
+def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | Ended, None, bool]:
+    """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if
+    the key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
+    stretch = stretch_for(claimed, max_steps)
+    if stretch < FROM:
+        return False
+    keys = key_times(path, name, stretch)
+    stretch = stretch_for(keys[-1], max_steps) if len(keys) > 1 else 0
+    if stretch < FROM or max(b - a for a, b in pairwise(keys)) > stretch:
+        return False
+    firsts = {int((key + TIME_SLACK) / stretch): key for key in reversed(keys)}  # of each stretch
+    times: list[float] = []
+    with opened(path, name) as capture:
+        for key in sorted(firsts.values()):
+            frame = frame_after(capture, key, len(times))
+            if frame is None:
+                return False
+            yield frame
+            times.append(frame.time)
+        if claimed > keys[-1] + stretch and lasts(capture, keys[-1] + stretch):
+            return False
+    yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
+    return True
+
+
+def lasts(capture: cv2.VideoCapture, until: float) -> bool:
+    """Whether there are pictures after that time, from where the last frame was read on."""
+    while capture.grab():
+        if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 > until:
+            return True
+    return False
+
+
+def stretch_for(seconds: float, max_steps: int) -> float:
+    """How far apart frames will be in a clip of this length, in seconds; 0 if it is unknown."""
+    level = level_for(seconds, max_steps)
+    return 0.0 if level is None else STRIDE * 2**level
+
+
+def key_times(path: Path, name: str, farthest: float) -> list[float]:
+    """When the key frames are shown, in seconds, as their packets say; empty if two of them are farther apart, if they
+    are not sparse, or if that cannot be told."""
+    found: list[float] = []
+    with opened(path, name) as capture:
+        if not capture.set(cv2.CAP_PROP_FORMAT, PACKETS):
+            return []
+        first = None
+        while capture.grab():
+            stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            first = stamp if first is None else first
+            if not capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
+                continue
+            time = stamp - first
+            if time > MAX_SECONDS or (found and not found[-1] < time <= found[-1] + farthest):
+                return []
+            found.append(time)
+            if len(found) == LOOKED_AT and time < LOOKED_AT * SPARSE:
+                return []
+    return found
+
+
+def frame_after(capture: cv2.VideoCapture, key: float, index: int) -> Frame | None:
+    """The frame a moment after a key frame, and its later one; None if the file cannot be read from there."""
+    at = key + RUN_UP / capture.get(cv2.CAP_PROP_FPS)
+    if not capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at) or not capture.grab():
+        return None
+    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    ok, picture = capture.retrieve()
+    if not ok or not key <= time <= at + STRIDE:
+        return None
+    picture = bounded(picture)
+    while capture.grab():
+        if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
+            ok, later = capture.retrieve()
+            alike = ok and bounded(later).shape == picture.shape
+            return frame_of(index, time, picture, fitted(bounded(later)) if alike else None)
+    return frame_of(index, time, picture)

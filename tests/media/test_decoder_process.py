@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.media import decoder_process
+from pipeline.media.clip import ClipStream
+from pipeline.media.decoder_process import MESSAGES_PER_STEP, Nursery, decoded
+from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
+from pipeline.sandbox.decode import decode
+from pipeline.sandbox.messages import MediaError
+from tests.sample_media import decoders
+
+JPEG = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+
+
+@pytest.fixture
+def fresh(monkeypatch) -> None:
+    """Nurseries of this test's own, with this test's environment, and none left over."""
+    idle = decoder_process.queue.LifoQueue()
+    monkeypatch.setattr(decoder_process, "_idle", idle)
+    yield
+    while not idle.empty():
+        idle.get().kill()
+
+
+def is_empty_nursery() -> bool:
+    """Whether every decoder has ended, given a moment to do so."""
+    for _ in range(200):
+        if not decoders():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_the_child_hands_over_what_it_decoded(concert, cat):
+    for path in (concert, cat):
+        here, there = ClipStream(decode(path, MAX_STEPS, "x")).clip(), read_clip(path)
+        assert (here.kind, here.duration, here.mime) == (there.kind, there.duration, there.mime)
+        for one, other in zip(here.frames, there.frames, strict=True):
+            assert one.time == other.time
+            np.testing.assert_array_equal(one.image, other.image)
+            np.testing.assert_array_equal(one.later, other.later)
+            assert one.jpeg == other.jpeg
+
+
+def test_nothing_is_left_when_a_clip_was_read(concert):
+    read_clip(concert)
+    assert is_empty_nursery()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_decoders_give_way_to_whoever_waits_for_them(cat):
+    read_clip(cat)
+    nursery = decoder_process._idle.get()
+    assert os.getpriority(os.PRIO_PROCESS, nursery._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    nursery.end()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_is_read(slow_clip, cat):
+    def kill() -> None:
+        while not (found := decoders()):
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(found[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    with pytest.raises(MediaError, match="could not be decoded"):
+        read_clip(slow_clip)
+    killer.join()
+    assert read_clip(cat).kind == "photo"
+    assert is_empty_nursery()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
+    monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 0.5)
+    os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
+    with pytest.raises(MediaError, match="takes longer"):
+        decoded(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
+    assert is_empty_nursery()
+    monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 60)
+    assert read_clip(cat).kind == "photo"
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("limit", [("DECODER_MEGABYTES", "48"), ("DECODER_CPU_SECONDS", "1")])
+def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slow_clip):
+    monkeypatch.setenv(f"UNROLL_{limit[0]}", limit[1])
+    path = slow_clip
+    if limit[0] == "DECODER_MEGABYTES":
+        path = tmp_path / "large.png"
+        Image.new("RGB", (6000, 6000)).save(path)
+    with pytest.raises(MediaError, match=r"could not be decoded|needs more memory"):
+        read_clip(path)
+    assert is_empty_nursery()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_child_knows_no_secret(monkeypatch):
+    monkeypatch.setenv("DATABASE_PASSWORD", "hush")
+    nursery = Nursery()
+    environment = Path(f"/proc/{nursery._process.pid}/environ").read_bytes()
+    nursery.kill()
+    assert b"hush" not in environment
+    assert b"PATH=" in environment
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_list_of_other_files_opens_none_of_them(tmp_path, concert):
+    shutil.copy(concert, tmp_path / "secret.mp4")
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile 'secret.mp4'\n")
+    with pytest.raises(MediaError):
+        read_clip(tmp_path / "list.mp4")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_several_clips_at_once(concert, cat):
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda p=p: found.append(read_clip(p).kind)) for p in (concert, cat) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == ["photo"] * 3 + ["video"] * 3
+
+
+def frame(time: float, jpeg: bytes = JPEG) -> bytes:
+    told = {"frame": [0, time, [224, 288], False, len(jpeg)]}
+    return line(told) + bytes(224 * 288 * 3) + jpeg
+
+
+def line(told: object) -> bytes:
+    return json.dumps(told).encode() + b"\n"
+
+
+OPENED, PHOTO = (line({"opened": [kind, 4, 3, None, 0]}) for kind in ("video", "photo"))
+PNG = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+HOSTILE = {
+    "nothing": b"",
+    "nonsense": b"\xff" * 99,
+    "a deep list": b"[" * 150_000,
+    "no beginning": frame(0) + line({"ended": [0, [0]]}),
+    "two beginnings": OPENED + OPENED,
+    "another kind": line({"opened": ["cat", 4, 3, None, 0]}),
+    "another type": line({"opened": ["video", 4, 3, "text/html", 0]}),
+    "a time that is none": OPENED + frame(float("nan")),
+    "a negative time": OPENED + frame(-1),
+    "no frames": OPENED + line({"ended": [0, []]}),
+    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1]]}),
+    "a photo of two": PHOTO + frame(0) + frame(1),
+    "a copy that nobody wanted": line({"copy": 3}) + b"abc",
+    "another format": OPENED + frame(0, PNG),
+    "more than was wanted": OPENED + frame(0) * (MESSAGES_PER_STEP * MAX_STEPS + 1),
+}
+
+
+@pytest.mark.parametrize("said", HOSTILE.values(), ids=HOSTILE.keys())
+def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
+    """What a decoder would say that a file has taken over: a sentence for its visitor, and nobody waits for ever."""
+
+    def send(self: Nursery, job: dict) -> IO[bytes]:
+        readable, writable = os.pipe()
+
+        def speak() -> None:
+            with contextlib.suppress(BrokenPipeError), os.fdopen(writable, "wb") as pipe:
+                pipe.write(said)
+
+        threading.Thread(target=speak, daemon=True).start()
+        return os.fdopen(readable, "rb")
+
+    monkeypatch.setattr(Nursery, "send", send)
+    with pytest.raises(MediaError, match="could not be decoded"):
+        decoded(Path("x"), MAX_STEPS, "x").clip()
+
+
+@pytest.mark.usefixtures("fresh")
+def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
+    def gone(self: Nursery, job: dict) -> IO[bytes]:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Nursery, "send", gone)
+    with pytest.raises(MediaError, match="there is no decoder"):
+        read_clip(cat)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_stream_that_nobody_reads_ends_its_child(slow_clip):
+    with open_clip(slow_clip):
+        pass
+    assert is_empty_nursery()

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.analysis import reading
+from pipeline.media.reader import read_clip
+from pipeline.models.action import ActionStep, load_action
+from pipeline.models.recurrent import CELLS
+from pipeline.sandbox.messages import MediaError
+from tests.sample_media import ISCC
+
+
+@pytest.fixture(scope="module")
+def bikes_features(encoder, bikes):
+    return list(encoder.encode_frames(read_clip(bikes).frames))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_streaming_equals_batch(cell, bikes_features):
+    """One frame at a time, at constant cost, says what the whole clip at once says."""
+    model = load_action(cell)
+    steps = list(model.read(iter(bikes_features)))
+    known = torch.tensor([[f.motion is not None for f in bikes_features]])
+    motion = np.stack([np.zeros_like(f.features) if f.motion is None else f.motion for f in bikes_features])
+    with torch.inference_mode():
+        logits = model.network(
+            torch.from_numpy(np.stack([f.features for f in bikes_features]))[None],
+            torch.from_numpy(motion)[None],
+            known,
+        )[0]
+        expected = (logits / model.temperature).softmax(1).numpy()
+    np.testing.assert_allclose(np.stack([s.probabilities for s in steps]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_steps_are_distributions_and_states_are_bounded(cell, bikes_features):
+    model = load_action(cell)
+    for frame, step in zip(bikes_features, model.read(bikes_features), strict=True):
+        assert (step.index, step.time) == (frame.index, frame.time)
+        assert step.probabilities.sum() == pytest.approx(1, abs=1e-5)
+        assert step.probabilities.shape == (len(model.labels),)
+        assert np.abs(step.hidden).max() <= 1
+
+
+def test_the_stream_is_lazy(lstm, bikes_features):
+    """An answer after the first frame does not wait for the second."""
+
+    def frames():
+        yield bikes_features[0]
+        raise AssertionError("asked for a second frame")
+
+    assert next(lstm.read(frames())).index == 0
+
+
+def test_a_prefix_is_read_as_the_beginning_of_the_whole(lstm, bikes_features):
+    whole, part = list(lstm.read(bikes_features)), list(lstm.read(bikes_features[:4]))
+    for a, b in zip(whole, part, strict=False):
+        np.testing.assert_array_equal(a.probabilities, b.probabilities)
+
+
+def test_the_inputs_that_are_shown_are_the_inputs_that_are_read(lstm, bikes_features):
+    network = lstm.network
+    with torch.inference_mode():
+        hidden, _ = network.cell.scan(lstm.inputs(bikes_features)[None])
+    read = np.stack([step.hidden for step in lstm.read(bikes_features)])
+    np.testing.assert_allclose(hidden[0].numpy(), read, atol=1e-5)
+
+
+def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
+    together = lstm.glance(bikes_features)
+    alone = np.concatenate([lstm.glance([frame]) for frame in bikes_features])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
+
+
+def test_unknown_motion_is_not_motion_of_zero(lstm, bikes_features):
+    """Where motion is unknown its values cannot matter, and knowing it must be able to matter."""
+    without = [dataclasses.replace(f, motion=None) for f in bikes_features]
+    known = list(lstm.read(bikes_features))[-1].probabilities
+    unknown = list(lstm.read(without))[-1].probabilities
+    assert np.abs(known - unknown).max() > 1e-4
+
+
+def steps_led_by(lstm, leaders: list[int]) -> list[ActionStep]:
+    probabilities = np.full((len(leaders), len(lstm.labels)), 0.5 / len(lstm.labels), np.float32)
+    probabilities[range(len(leaders)), leaders] += 0.5
+    return [ActionStep(t, t / 5, p, np.zeros(1)) for t, p in enumerate(probabilities)]
+
+
+@pytest.mark.parametrize(
+    ("leaders", "decided"),
+    [([3], 0), ([3, 3, 3], 0), ([1, 3, 3], 1), ([3, 1, 3], 2), ([1, 2, 3], 2), ([3, 3, 1, 1], 2)],
+)
+def test_a_verdict_stands_since_the_last_change(lstm, leaders, decided):
+    verdict = reading.verdict(lstm, steps_led_by(lstm, leaders))
+    assert verdict.label == lstm.labels[leaders[-1]]
+    assert verdict.decided_at == decided
+
+
+def test_a_verdict_ranks_every_label_and_is_sure_from_the_threshold_on(lstm, bikes_features):
+    steps = list(lstm.read(bikes_features))
+    verdict = reading.verdict(lstm, steps)
+    ranked = [p for _, p in verdict.ranked]
+    assert ranked == sorted(ranked, reverse=True)
+    assert {label for label, _ in verdict.ranked} == set(lstm.labels)
+    assert verdict.sure == (verdict.probability >= lstm.threshold)
+
+
+def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
+    """iscc-samples has the same minute of a concert in every container FFmpeg knows.
+
+    All but the gif, which is read too but holds only the first five seconds: the title of the show.
+    """
+    labels = {}
+    for path in sorted((ISCC / "video").iterdir()):
+        try:
+            clip = read_clip(path)
+        except MediaError:
+            continue
+        labels[path.suffix] = reading.verdict(lstm, list(lstm.read(encoder.encode_frames(clip.frames)))).label
+    assert {".mp4", ".webm", ".mkv", ".avi", ".mov", ".wmv", ".flv", ".gif", ".mpeg", ".3gp"} <= set(labels)
+    assert len(labels) >= 18
+    del labels[".gif"]
+    assert set(labels.values()) == {"performing music"}
+
+
+def test_an_unknown_cell_is_named():
+    with pytest.raises(KeyError, match="lstm"):
+        load_action("transformer")

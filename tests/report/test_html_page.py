@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from pipeline.__main__ import main
+from pipeline.media.reader import read_clip
+from pipeline.report.html_page import filled
+
+
+def account(text: str) -> dict:
+    return json.loads(re.search(r'<script type="application/json" id="account">(.*?)</script>', text, re.S)[1])
+
+
+def test_the_page_holds_the_whole_reading_and_asks_for_nothing(tmp_path, bikes, capsys):
+    out = tmp_path / "bikes.html"
+    assert main(["explain", str(bikes), "--out", str(out)]) == 0
+    text = out.read_text()
+    frames = len(read_clip(bikes).frames)
+    parts = account(text)["parts"]
+    assert len(parts["timeline"]["pictures"]) == len(parts["verdict"]["said"]) == frames
+    assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
+    main(["action", str(bikes), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert parts["verdict"]["tops"][-1][0][:2] == [found["label"], found["probability"]]
+
+
+def test_a_long_clip_comes_in_pieces(tmp_path, concert):
+    out = tmp_path / "concert.html"
+    assert main(["explain", str(concert), "--out", str(out)]) == 0
+    found = account(out.read_text())["parts"]["pieces"]["pieces"]
+    assert found[0][0] == 0.0
+    assert found[-1][1] == pytest.approx(read_clip(concert).duration, abs=0.01)
+
+
+def test_a_file_name_is_never_html():
+    text = filled("<script>alert(1)</script>.mp4", "", {"shared": {}, "parts": {"x": "</script>"}})
+    assert "<script>alert" not in text
+    assert account(text)["parts"]["x"] == "</script>"
+
+
+@pytest.mark.parametrize("out", ["page.html", "absent/page.html"])
+def test_what_cannot_be_read_or_written_is_a_sentence(tmp_path, capsys, bikes, out):
+    path = tmp_path / "absent.mp4" if out == "page.html" else bikes
+    assert main(["explain", str(path), "--out", str(tmp_path / out)]) == 1
+    told = capsys.readouterr()
+    assert len(told.err.strip().splitlines()) == 1
+    assert "Traceback" not in told.err

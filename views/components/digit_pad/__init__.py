@@ -1,0 +1,19 @@
+"""A sheet to draw on; what was drawn comes back as a picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from views.components.component import component
+
+SIDE = 28
+
+_component = component("digit_pad")
+
+
+def drawing(key: str) -> np.ndarray | None:
+    """What is on the sheet, (28, 28) uint8, white on black; None while it is empty."""
+    grey = _component(key=key, data={"part": "drawing"}, on_grey_change=lambda: None).grey
+    if not isinstance(grey, list) or len(grey) != SIDE * SIDE:
+        return None
+    return np.clip(np.array(grey, np.float64), 0, 255).astype(np.uint8).reshape(SIDE, SIDE)

@@ -1,0 +1,1 @@
+"""Job queue, job log, uploads, memory."""

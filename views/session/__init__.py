@@ -1,0 +1,1 @@
+"""What a visitor has chosen, and what was encoded for them."""

@@ -1,0 +1,92 @@
+"""A visitor's file becomes an encoded clip, when it is its turn; what the network thinks so far is shown meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from pipeline.media.clip import ClipStream
+from pipeline.media.reader import MAX_STEPS, open_clip
+from pipeline.models.encoder import FrameFeatures, in_order
+from views.hosting.job_log import Job, job
+from views.hosting.malloc import give_back
+from views.hosting.uploads import Chosen, private_file
+from views.session.encoded_clip import EncodedClip, recent_clips
+from views.session.resources import action_model, encoder, turns
+
+TOP = 3  # labels shown while a clip is still being read
+
+# Told while a clip is read: the share done in 0..1, what is happening, and the likeliest labels so far, if any.
+Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
+
+
+def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
+    """The file's clip, read when it is its turn, unless somebody before it in line had the same. ``cell`` is the
+    recogniser's that says meanwhile what it thinks so far.
+
+    Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
+    """
+    key = chosen.key(max_steps)
+    with turns().turn(lambda before: progress(0.0, waiting(before), ())):
+        clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
+        recent_clips().put(clip)
+    give_back()
+    return clip
+
+
+def waiting(before: int) -> str:
+    return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
+
+
+def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
+    with job(len(chosen.data)) as noted, private_file(chosen.data) as path:
+        noted.stage("first")
+        shown = Shown(progress)
+        with open_clip(path, max_steps, chosen.name, shown.again) as stream:
+            opened = stream.opened
+            noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
+            regions = None
+            if opened.kind == "photo":
+                (frame,) = stream
+                seen = encoder().encode([frame.image])
+                features, regions = (FrameFeatures(0, 0.0, seen.features[0]),), seen.maps[0]
+            else:
+                features = in_order(_watched(stream, cell, shown, noted), stream)
+            clip = stream.clip()
+        noted.notes["frames"] = len(features)
+        pictures = tuple(frame.jpeg for frame in clip.frames if max_steps == MAX_STEPS)  # nobody sees a closer look
+    return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
+
+
+class Shown:
+    """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._last = progress, (0.0, "Opening the file", ())
+        self.again()
+
+    def again(self) -> None:
+        self._progress(*self._last)
+
+    def now(self, share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
+        self._last = (share, text, top)
+        self.again()
+
+
+def _watched(stream: ClipStream, cell: str, shown: Shown, noted: Job) -> Iterator[FrameFeatures]:
+    """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
+    model, claimed = action_model(cell), stream.opened.claimed
+    seen: list[FrameFeatures] = []
+
+    def passing() -> Iterator[FrameFeatures]:
+        for frame in encoder().encode_frames(stream):
+            seen.append(frame)
+            yield frame
+
+    for step in model.read(passing()):
+        if len(seen) == 1:
+            noted.stage("rest")
+        share = min(1.0, step.time / claimed) if claimed else 0.0
+        order = step.probabilities.argsort()[::-1][:TOP]
+        top = [(model.labels[k], float(step.probabilities[k])) for k in order]
+        shown.now(share, f"{step.time:.1f} s of the clip read", top)
+        yield seen[-1]

@@ -1,0 +1,53 @@
+"""What all visitors share: the networks, loaded once a process, and the features of recent clips.
+
+A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
+it are its features and small JPEGs of the frames that were read (half a megabyte or so), never the file.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
+from pipeline.models.action import ActionModel, load_action
+from pipeline.models.caption import CaptionModel, load_caption
+from pipeline.models.encoder import Encoder, load_encoder
+from pipeline.models.language import LanguageModel, load_language
+from pipeline.models.lenet import DigitReader, load_digits
+from views.hosting.job_queue import Turns
+from views.hosting.malloc import give_back
+
+CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
+BEAM = 3  # sentences kept while a clip is described after each of its frames
+
+
+@st.cache_resource(show_spinner=False)
+def encoder() -> Encoder:
+    loaded = load_encoder()
+    give_back()
+    return loaded
+
+
+@st.cache_resource(show_spinner=False)
+def action_model(cell: str) -> ActionModel:
+    return load_action(cell)
+
+
+@st.cache_resource(show_spinner=False)
+def caption_model(kind: str, cell: str) -> CaptionModel:
+    return load_caption(kind, cell)
+
+
+@st.cache_resource(show_spinner=False)
+def language_model(name: str, cell: str) -> LanguageModel:
+    return load_language(name, cell)
+
+
+@st.cache_resource(show_spinner=False)
+def digit_reader() -> DigitReader:
+    return load_digits()
+
+
+@st.cache_resource(show_spinner=False)
+def turns() -> Turns:
+    return Turns(JOBS_AT_ONCE, LONGEST_LINE)
