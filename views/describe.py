@@ -15,15 +15,15 @@ from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
 from pipeline.models.decoding import Hypothesis, most_likely, sampled
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
-from views.hosting.uploads import Chosen
+from views.hosting.uploads import ClipFile
 from views.session.encoded_clip import EncodedClip, frame_regions
-from views.session.input_controls import controls, read
+from views.session.input_controls import controls, load_or_encode
 from views.session.resources import BEAM, caption_model
 
 BEAMS = (1, 10)  # narrowest and widest
 
 
-class Places(NamedTuple):
+class Columns(NamedTuple):
     """Where things stand: the picture to the left, the sentence to the right."""
 
     picture: DeltaGenerator
@@ -50,16 +50,16 @@ def page() -> None:
     with right:
         place = st.container(key="telling")
     with place:
-        clip = read(chosen, cell)
+        clip = load_or_encode(chosen, cell)
     if clip is None:
         return
     kind, frame, manner = settings(clip, cell)
-    places = Places(left, place)
+    columns = Columns(left, place)
     model = caption_model(kind, cell)
     if kind == "clip":
-        describe_clip(chosen, clip, model, cell, manner, places)
+        describe_clip(chosen, clip, model, cell, manner, columns)
     else:
-        describe_picture(clip, frame, model, f"{kind}-{cell}", manner, places)
+        describe_picture(clip, frame, model, f"{kind}-{cell}", manner, columns)
     st.caption(" ".join(model.limits))
 
 
@@ -67,7 +67,7 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
     """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
     what, how, fine = st.columns(3, gap="large")
     with what:
-        kind, frame = subject(clip, cell)
+        kind, frame = choose_captioner(clip, cell)
     drawn = how.segmented_control(
         "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
     )
@@ -80,7 +80,7 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
     return kind, frame, Manner(1, temperature, st.session_state.get("seed", 0))
 
 
-def subject(clip: EncodedClip, cell: str) -> tuple[str, int]:
+def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
     """What is described: the whole clip, or one frame of it, and then by which of the two photo captioners."""
     frame = 0
     if clip.kind != "photo":
@@ -110,15 +110,15 @@ def describe_picture(
     model: CaptionModel,
     name: str,
     manner: Manner,
-    places: Places,
+    columns: Columns,
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
     scene = model.look(regions[None])
     key = f"{clip.digest}-{frame}-{name}"
-    with places.picture:
+    with columns.picture:
         caption_figure.photo(key, clip.pictures[frame], grid)
-    with places.sentence:
-        caption, others = tell(model, scene, manner)
+    with columns.sentence:
+        caption, others = generate_caption(model, scene, manner)
         caption_figure.words(key, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
@@ -129,22 +129,22 @@ def describe_picture(
 
 
 def describe_clip(
-    chosen: Chosen,
+    chosen: ClipFile,
     clip: EncodedClip,
     model: CaptionModel,
     cell: str,
     manner: Manner,
-    places: Places,
+    columns: Columns,
 ) -> None:
     features = np.stack([frame.features for frame in clip.features])
     scene = model.look(features[None])
-    with places.sentence:
-        caption, others = tell(model, scene, manner)
-        captions = [*clip.told_with(cell)[:-1], caption]
+    with columns.sentence:
+        caption, others = generate_caption(model, scene, manner)
+        captions = [*clip.captions(cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
         caption_figure.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
     subtitles = webvtt(times, [c.text for c in captions], clip.duration)
-    with places.picture, st.container(key="player"):
+    with columns.picture, st.container(key="player"):
         if clip.mime:
             st.video(chosen.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
@@ -154,7 +154,7 @@ def describe_clip(
     downloads(caption, subtitles)
 
 
-def tell(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
+def generate_caption(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
     """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
     place = st.empty()
     slot = place.container(key="writing").empty()

@@ -12,9 +12,9 @@ from pipeline.canvas import fitted
 from pipeline.models.action import ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
-from views.components.feature_map_strip import planes
+from views.components.feature_map_strip import feature_map_strip
 from views.session.encoded_clip import FRAMES_KEPT, EncodedClip, frame_regions
-from views.session.input_controls import controls, read
+from views.session.input_controls import controls, load_or_encode
 from views.session.resources import CELL_NAMES, action_model, encoder
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
@@ -28,11 +28,11 @@ def page() -> None:
         "remember. Here is everything it computes on your clip."
     )
     chosen, cell = controls()
-    clip = read(chosen, cell)
+    clip = load_or_encode(chosen, cell)
     if clip is None:
         return
     model = action_model(cell)
-    steps = clip.read_with(cell)
+    steps = clip.action_steps(cell)
     st.subheader("Unrolled", anchor=False)
     cell_figure.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
     found = trace(model.network.cell, model.inputs(clip.features))
@@ -40,7 +40,7 @@ def page() -> None:
     st.subheader("What it remembers", anchor=False)
     parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
     leaders = [model.labels[int(step.probabilities.argmax())] for step in steps]
-    kept = {CELL_NAMES[name]: clip.remembered_by(name) for name in CELLS}
+    kept = {CELL_NAMES[name]: clip.input_sensitivity(name) for name in CELLS}
     cell_figure.strips(clip, parts, leaders, kept)
     about_label(clip, cell, found, [name for name, _ in reading.verdict(model, steps).ranked])
 
@@ -51,12 +51,12 @@ def about_label(clip: EncodedClip, cell: str, found: Trace, labels: list[str]) -
     model = action_model(cell)
     st.subheader("Who speaks for the label, and why", anchor=False)
     label = st.selectbox("label", labels, key=f"label-{clip.digest[:8]}-{cell}")
-    speak(clip, model, cell, found, label)
+    unit_contributions(clip, model, cell, found, label)
     st.subheader("Where the CNN found it", anchor=False)
-    where(clip, model, label)
+    class_activation(clip, model, label)
 
 
-def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
+def unit_contributions(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
     """The strongest votes at every step, and the arithmetic of each unit that casts one."""
     shares = votes(model.network.readout, found.parts["h"], model.labels.index(label))
     strongest, sums = [], []
@@ -71,7 +71,7 @@ def speak(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label:
     cell_figure.units(clip, label, strongest, sums)
 
 
-def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
+def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     """Class activation map of one frame."""
     left, right = st.columns([6, 5], gap="large")
     count = len(clip.features)
@@ -90,7 +90,7 @@ def where(clip: EncodedClip, model: ActionModel, label: str) -> None:
         f"parts of things, with less and less of where they stood. Of each, the {PLANES} planes that vary most."
     )
     for name, layer in layer_planes(clip.digest, frame, clip).items():
-        planes(name, layer)
+        feature_map_strip(name, layer)
 
 
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)

@@ -8,10 +8,10 @@ import streamlit as st
 
 from pipeline.models.lenet import Planes
 from pipeline.models.recurrent import CELLS
-from views.components.char_rnn import hello
-from views.components.digit_pad import drawing
-from views.components.feature_map_strip import planes
-from views.components.text_steps import unfolding
+from views.components.char_rnn import char_rnn
+from views.components.digit_pad import digit_pad
+from views.components.feature_map_strip import feature_map_strip
+from views.components.text_steps import text_steps
 from views.session.resources import CELL_NAMES, digit_reader, language_model
 
 GAP = "___"
@@ -41,7 +41,7 @@ def hello_topic() -> None:
         "**Four letters, three hidden units.** The network reads h, e, l, l and should say e, l, l, o. After the "
         "first l it must say l, after the second o: the letter alone cannot tell them apart, only the hidden state can."
     )
-    hello()
+    char_rnn()
 
 
 def letters_topic() -> None:
@@ -54,7 +54,7 @@ def letters_topic() -> None:
     if len(model.tokens(prefix)) == 1:
         st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
         return
-    unfolding("letters", list(model.read(prefix)), "How likely each next letter is, after every letter read so far.")
+    text_steps("letters", list(model.read(prefix)), "How likely each next letter is, after every letter read so far.")
     st.markdown("  ".join(f"**{word}** {p:.2f}" for word, p in model.complete(prefix)))
     st.caption(" ".join(model.limits))
 
@@ -70,7 +70,7 @@ def words_topic() -> None:
     row = st.container(horizontal=True)
     for word, p in model.next(text):
         row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
-    unfolding("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
+    text_steps("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
     st.caption(" ".join(model.limits))
 
 
@@ -113,7 +113,7 @@ def digits_topic() -> None:
     )
     left, right = st.columns([2, 5], gap="large")
     with left:
-        grey = drawing("sheet")
+        grey = digit_pad("sheet")
     with right:
         if grey is None:
             st.info("The sheet is empty.", icon=":material/draw:")
@@ -131,7 +131,7 @@ def digits_topic() -> None:
 
 def layers(found: Planes) -> None:
     """What each layer made of the digit."""
-    planes("C1: six filters of 5 x 5", found.c1[0].numpy())
-    planes("S2: their means over 2 x 2", found.s2[0].numpy())
-    planes("C3: sixteen filters over all six", found.c3[0].numpy())
-    planes("S4: their means", found.s4[0].numpy())
+    feature_map_strip("C1: six filters of 5 x 5", found.c1[0].numpy())
+    feature_map_strip("S2: their means over 2 x 2", found.s2[0].numpy())
+    feature_map_strip("C3: sixteen filters over all six", found.c3[0].numpy())
+    feature_map_strip("S4: their means", found.s4[0].numpy())

@@ -12,7 +12,7 @@ from pipeline.models.action import ActionStep
 from views.components import clip_figure
 from views.session import browser_copy
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls, read
+from views.session.input_controls import controls, load_or_encode
 from views.session.resources import action_model
 
 
@@ -27,10 +27,10 @@ def page() -> None:
     with answer:
         place = st.container(key="answer")
     with place:
-        clip = read(chosen, cell)
+        clip = load_or_encode(chosen, cell)
     if clip is None:
         return
-    model, steps = action_model(cell), clip.read_with(cell)
+    model, steps = action_model(cell), clip.action_steps(cell)
     verdict = reading.verdict(model, steps)
     with player, st.container(key="player"):
         screen, note = st.empty(), st.empty()
@@ -41,7 +41,7 @@ def page() -> None:
         else:
             clip_figure.stage(clip)
     with place:
-        clip_figure.verdict(clip, model, steps, verdict, clip.told_with(cell))
+        clip_figure.verdict(clip, model, steps, verdict, clip.captions(cell))
     if len(steps) > 1:
         clip_figure.timeline(clip, model, steps, verdict)
     else:
@@ -50,13 +50,13 @@ def page() -> None:
     clip_figure.letters(clip, model, steps)
     if clip.duration >= segments.LONG:
         st.subheader("Piece by piece", anchor=False)
-        closer = read(chosen, cell, segments.STEPS)
+        closer = load_or_encode(chosen, cell, segments.STEPS)
         if closer is not None:
             clip_figure.pieces(clip, closer, model, steps)
     if len(steps) > 1:
         what_if_section(clip, cell)
     if clip.kind == "video" and not clip.mime:
-        browser_copy.offer(chosen, clip.duration, screen, note)
+        browser_copy.offer_browser_copy(chosen, clip.duration, screen, note)
 
 
 @st.fragment
@@ -71,7 +71,7 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
         order = reordered(way, count)
     if order is None:
         return
-    model, steps = action_model(cell), clip.read_with(cell)
+    model, steps = action_model(cell), clip.action_steps(cell)
     other = list(model.read(what_if.rearranged(clip.features, order)))
     st.markdown(difference(way, reading.verdict(model, steps), reading.verdict(model, other), steps, other))
     clip_figure.comparison(clip, model, steps, other, order)

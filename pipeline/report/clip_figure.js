@@ -85,7 +85,7 @@ function timeline(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [drawChart(data), drawLeaders(data), drawState(data)],
     beside: legend(data),
-    told: (step) => data.leaders[step],
+    label: (step) => data.leaders[step],
     caption:
       "Top: the frames that were read. Below, how likely each label is after each frame; a tick marks a change of mind. " +
       "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +

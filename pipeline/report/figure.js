@@ -49,7 +49,7 @@ function onStep(data, signal, show) {
 
 // ── One time axis: the film strip, whatever rows a part adds under it, and the cursor through all of them ─────────
 
-function timeAxis(root, data, signal, { rows, beside, told, caption }) {
+function timeAxis(root, data, signal, { rows, beside, label, caption }) {
   const steps = data.times.length
   const film = el("div", { class: "film" }, ...data.pictures.map((src) => el("img", { src, alt: "", draggable: "false" })))
   const cursor = el("div", { class: "cursor" })
@@ -69,16 +69,16 @@ function timeAxis(root, data, signal, { rows, beside, told, caption }) {
   const player = new Player(data, signal, play)
   onStep(data, signal, (step, mover) => {
     cursor.style.left = `${(100 * step) / steps}%`
-    readout.textContent = `${seconds(data.times[step])}  ${told(step)}`
+    readout.textContent = `${seconds(data.times[step])}  ${label(step)}`
     tracks.setAttribute("aria-valuenow", String(step + 1))
-    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${told(step)}`)
+    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${label(step)}`)
     keepInView(tracks, step / steps)
     if (mover !== "video" && mover !== undefined) player.seek(step)
   })
-  listenToHand(tracks, data, signal, player)
+  bindPointer(tracks, data, signal, player)
 }
 
-function listenToHand(tracks, data, signal, player) {
+function bindPointer(tracks, data, signal, player) {
   const steps = data.times.length
   const stepAt = (event) => {
     const box = tracks.getBoundingClientRect()

@@ -1,5 +1,5 @@
-"""One clip for the whole visit: whatever page is opened, by a click, by its address, by Back or after a reload, it shows
-the visitor's own clip, cell and step, and no page fails."""
+"""One clip for the whole visit: however a page is opened (a click, its address, Back, a reload), it shows the
+visitor's own clip, cell and step, and no page fails."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pipeline.samples import sample_path
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline.samples import sample_path
 from tests.browser.uploading import upload
 
 pytestmark = pytest.mark.browser
@@ -112,7 +112,7 @@ WATCHER = """() => {
   window.watcher = setInterval(() => {
     const visible = (e) => e.checkVisibility({ visibilityProperty: true })
     window.log.push({
-      clips: [...document.querySelectorAll(".unroll[data-clip]")].filter(visible).map((e) => e.dataset.clip.slice(0, 64)),
+      clips: [...document.querySelectorAll(".unroll[data-clip]")].filter(visible).map(e => e.dataset.clip.slice(0, 64)),
       players: [...document.querySelectorAll("video")].filter(visible).length,
       reading: document.querySelector("[data-testid=stProgress]") !== null,
     })

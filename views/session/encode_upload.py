@@ -8,10 +8,10 @@ from pipeline.media.clip import ClipStream
 from pipeline.media.reader import MAX_STEPS, open_clip
 from pipeline.models.encoder import FrameFeatures, in_order
 from views.hosting.job_log import Job, job
-from views.hosting.malloc import give_back
-from views.hosting.uploads import Chosen, private_file
+from views.hosting.malloc import release_free_memory
+from views.hosting.uploads import ClipFile, private_file
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.resources import action_model, encoder, turns
+from views.session.resources import action_model, encoder, job_queue
 
 TOP = 3  # labels shown while a clip is still being read
 
@@ -19,17 +19,17 @@ TOP = 3  # labels shown while a clip is still being read
 Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
 
 
-def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
+def encoded_clip(chosen: ClipFile, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
     """The file's clip, read when it is its turn, unless somebody before it in line had the same. ``cell`` is the
     recogniser's that says meanwhile what it thinks so far.
 
-    Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
+    Raises MediaError if it cannot be read, QueueFullError if too many are waiting; what ``progress`` raises ends it.
     """
     key = chosen.key(max_steps)
-    with turns().turn(lambda before: progress(0.0, waiting(before), ())):
+    with job_queue().turn(lambda before: progress(0.0, waiting(before), ())):
         clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
         recent_clips().put(clip)
-    give_back()
+    release_free_memory()
     return clip
 
 
@@ -37,10 +37,10 @@ def waiting(before: int) -> str:
     return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
 
 
-def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
+def _encode(key: str, chosen: ClipFile, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
     with job(len(chosen.data)) as noted, private_file(chosen.data) as path:
         noted.stage("first")
-        shown = Shown(progress)
+        shown = ProgressReporter(progress)
         with open_clip(path, max_steps, chosen.name, shown.again) as stream:
             opened = stream.opened
             noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
@@ -57,7 +57,7 @@ def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: 
     return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
 
 
-class Shown:
+class ProgressReporter:
     """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
 
     def __init__(self, progress: Progress) -> None:
@@ -72,7 +72,7 @@ class Shown:
         self.again()
 
 
-def _watched(stream: ClipStream, cell: str, shown: Shown, noted: Job) -> Iterator[FrameFeatures]:
+def _watched(stream: ClipStream, cell: str, shown: ProgressReporter, noted: Job) -> Iterator[FrameFeatures]:
     """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
     model, claimed = action_model(cell), stream.opened.claimed
     seen: list[FrameFeatures] = []

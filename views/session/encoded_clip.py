@@ -53,20 +53,20 @@ class EncodedClip:
         """One frame, (H, W, 3) uint8 RGB, small."""
         return unpacked(self.pictures[index])
 
-    def read_with(self, cell: str) -> tuple[ActionStep, ...]:
+    def action_steps(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
         if cell not in self.steps:
             self.steps[cell] = tuple(action_model(cell).read(self.features))
         return self.steps[cell]
 
-    def remembered_by(self, cell: str) -> np.ndarray:
+    def input_sensitivity(self, cell: str) -> np.ndarray:
         """How much the recogniser's last state with this cell still depends on each frame, (T,); see inside.memory."""
         if cell not in self.kept:
             model = action_model(cell)
             self.kept[cell] = memory(model.network.cell, model.inputs(self.features))
         return self.kept[cell]
 
-    def told_with(self, cell: str) -> list[Caption]:
+    def captions(self, cell: str) -> list[Caption]:
         """What the captioner with this cell says after every frame, by beam search of width BEAM."""
         if cell not in self.told:
             model = caption_model("clip" if self.regions is None else "photo", cell)

@@ -16,8 +16,8 @@ from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.formats import SUFFIXES as PHOTOS
 from pipeline.sandbox.formats import VIDEOS
 from pipeline.sandbox.messages import MediaError
-from views.hosting.job_queue import LineIsFullError
-from views.hosting.uploads import Chosen
+from views.hosting.job_queue import QueueFullError
+from views.hosting.uploads import ClipFile
 from views.session.encode_upload import encoded_clip
 from views.session.encoded_clip import EncodedClip, recent_clips
 from views.session.resources import CELL_NAMES
@@ -25,10 +25,10 @@ from views.session.resources import CELL_NAMES
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
 
 
-def controls() -> tuple[Chosen, str]:
+def controls() -> tuple[ClipFile, str]:
     """The row above the answer -> the file, and the name of the cell."""
-    from_address("sample", SAMPLES)
-    from_address("cell", CELLS)
+    read_query_param("sample", SAMPLES)
+    read_query_param("cell", CELLS)
     upload, choice, reader = st.columns([6, 3, 3], gap="medium")
     file = upload.file_uploader(
         "Your video or photo",
@@ -39,29 +39,29 @@ def controls() -> tuple[Chosen, str]:
     )
     sample = choice.pills("or a sample", list(SAMPLES), key="sample", disabled=file is not None, required=True)
     cell = reader.segmented_control("read by", list(CELLS), format_func=CELL_NAMES.get, key="cell", required=True)
-    into_address("cell", cell)
-    into_address("sample", None if file else sample)
+    write_query_param("cell", cell)
+    write_query_param("sample", None if file else sample)
     if file is not None:
-        return identified(file.file_id, file.getvalue(), file.name), cell
-    return identified(sample, sample_path(sample).read_bytes(), f"The sample {sample}"), cell
+        return with_digest(file.file_id, file.getvalue(), file.name), cell
+    return with_digest(sample, sample_path(sample).read_bytes(), f"The sample {sample}"), cell
 
 
-def identified(visit: str, data: bytes, name: str) -> Chosen:
+def with_digest(visit: str, data: bytes, name: str) -> ClipFile:
     """A file with its digest, which is computed once in a visitor's session."""
     known = st.session_state.setdefault("digests", {})
     if visit not in known:
         known[visit] = hashlib.sha256(data).hexdigest()
-    return Chosen(data, name, known[visit])
+    return ClipFile(data, name, known[visit])
 
 
-def from_address(key: str, known: Mapping[str, object]) -> None:
+def read_query_param(key: str, known: Mapping[str, object]) -> None:
     """What a shared address says of a control, when the page is opened; else the first that is known."""
     if key not in st.session_state:
         asked = st.query_params.get(key)
         st.session_state[key] = asked if asked in known else next(iter(known))
 
 
-def into_address(key: str, value: str | None) -> None:
+def write_query_param(key: str, value: str | None) -> None:
     """Keep the page's address such that it can be shared; an upload is nobody else's, and has none."""
     if value is None:
         st.query_params.pop(key, None)
@@ -69,7 +69,7 @@ def into_address(key: str, value: str | None) -> None:
         st.query_params[key] = value
 
 
-def read(chosen: Chosen, cell: str, max_steps: int = MAX_STEPS) -> EncodedClip | None:
+def load_or_encode(chosen: ClipFile, cell: str, max_steps: int = MAX_STEPS) -> EncodedClip | None:
     """The chosen clip, encoded. Meanwhile the answer so far is shown where the answer will stand, or what is wrong."""
     key = chosen.key(max_steps)
     if (known := recent_clips().get(key)) is not None:
@@ -92,7 +92,7 @@ def read(chosen: Chosen, cell: str, max_steps: int = MAX_STEPS) -> EncodedClip |
             clip = encoded_clip(chosen, cell, show, max_steps)
         slot.empty()
         return clip
-    except LineIsFullError:
+    except QueueFullError:
         slot.warning("Too many clips are being read just now. Please try again in a minute.", icon=":material/groups:")
     except MediaError as error:
         with slot.container():

@@ -107,7 +107,7 @@ function moments(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [looks],
     beside: "",
-    told: () => "",
+    label: () => "",
     caption:
       "Top: the frames that were read. Below, one line a word: which frames the network looked at before it said the word. " +
       "A sentence exists after every frame; move the cursor to see it as it stood then.",
