@@ -15,10 +15,11 @@ from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
 from pipeline.models.decoding import Hypothesis, most_likely, sampled
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
-from views.hosting.uploads import ClipFile
+from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip, frame_regions
-from views.session.input_controls import controls, load_or_encode
+from views.session.input_controls import controls
 from views.session.resources import BEAM, caption_model
+from views.session.visit import Visit
 
 BEAMS = (1, 10)  # narrowest and widest
 
@@ -45,21 +46,25 @@ def page() -> None:
         "The same CNN looks; a recurrent network writes, one word after another, each word fed back as its next input. "
         "Point at a word to see what else it could have been, and where the network looked for it."
     )
-    chosen, cell = controls()
-    left, right = st.columns([6, 5], gap="large")
-    with right:
-        place = st.container(key="telling")
-    with place:
-        clip = load_or_encode(chosen, cell)
-    if clip is None:
-        return
-    kind, frame, manner = settings(clip, cell)
-    columns = Columns(left, place)
-    model = caption_model(kind, cell)
+    visit = controls()
+    with clip_area(visit):
+        left, right = st.columns([6, 5], gap="large")
+        with right:
+            place = st.container(key="telling")
+        with place:
+            clip = load_or_encode(visit)
+        if clip is not None:
+            describe(clip, visit, Columns(left, place))
+
+
+def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:
+    """Everything about one clip."""
+    kind, frame, manner = settings(clip, visit.cell)
+    model = caption_model(kind, visit.cell)
     if kind == "clip":
-        describe_clip(chosen, clip, model, cell, manner, columns)
+        describe_clip(clip, model, visit, manner, columns)
     else:
-        describe_picture(clip, frame, model, f"{kind}-{cell}", manner, columns)
+        describe_picture(clip, frame, model, f"{kind}-{visit.cell}", manner, columns)
     st.caption(" ".join(model.limits))
 
 
@@ -69,15 +74,30 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
     with what:
         kind, frame = choose_captioner(clip, cell)
     drawn = how.segmented_control(
-        "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
+        "choose words",
+        ["the likeliest", "at random"],
+        default="the likeliest",
+        key="how",
+        persist_state="session",
+        required=True,
     )
     if drawn == "the likeliest":
-        width = fine.slider("beam width", *BEAMS, BEAM, key="beam", help="How many sentences are kept while writing.")
+        width = fine.slider(
+            "beam width",
+            *BEAMS,
+            BEAM,
+            key="beam",
+            persist_state="session",
+            help="How many sentences are kept while writing.",
+        )
         return kind, frame, Manner(width)
-    temperature = fine.slider("temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", help="Above 1: wilder.")
+    temperature = fine.slider(
+        "temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", persist_state="session", help="Above 1: wilder."
+    )
+    seed = st.session_state.setdefault("seed", 0)
     if fine.button("Draw again", icon=":material/casino:", key="again"):
-        st.session_state["seed"] = st.session_state.get("seed", 0) + 1
-    return kind, frame, Manner(1, temperature, st.session_state.get("seed", 0))
+        seed = st.session_state["seed"] = seed + 1
+    return kind, frame, Manner(1, temperature, seed)
 
 
 def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
@@ -85,7 +105,12 @@ def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
     frame = 0
     if clip.kind != "photo":
         whole = st.segmented_control(
-            "describe", ["the clip", "one frame"], default="the clip", key="what", required=True
+            "describe",
+            ["the clip", "one frame"],
+            default="the clip",
+            key="what",
+            persist_state="session",
+            required=True,
         )
         if whole == "the clip":
             return "clip", frame
@@ -99,7 +124,11 @@ def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
     if not is_shipped("plain", cell):
         return "photo", frame
     again = st.toggle(
-        "look again before every word", value=True, key="attends", help="Off: it sees the picture only once."
+        "look again before every word",
+        value=True,
+        key="attends",
+        persist_state="session",
+        help="Off: it sees the picture only once.",
     )
     return ("photo" if again else "plain"), frame
 
@@ -114,42 +143,37 @@ def describe_picture(
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
     scene = model.look(regions[None])
-    key = f"{clip.digest}-{frame}-{name}"
+    sentence = f"{clip.digest}-{frame}-{name}"
     with columns.picture:
-        caption_figure.photo(key, clip.pictures[frame], grid)
+        caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
     with columns.sentence:
         caption, others = generate_caption(model, scene, manner)
-        caption_figure.words(key, "photo", [0.0], [caption], model.threshold)
+        caption_figure.words(clip.digest, sentence, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
     else:
-        caption_figure.maps(key, clip.pictures[frame], grid, caption)
+        caption_figure.maps(clip.digest, sentence, clip.pictures[frame], grid, caption)
     alternatives(model, others)
     downloads(caption)
 
 
-def describe_clip(
-    chosen: ClipFile,
-    clip: EncodedClip,
-    model: CaptionModel,
-    cell: str,
-    manner: Manner,
-    columns: Columns,
-) -> None:
+def describe_clip(clip: EncodedClip, model: CaptionModel, visit: Visit, manner: Manner, columns: Columns) -> None:
     features = np.stack([frame.features for frame in clip.features])
     scene = model.look(features[None])
+    sentence = f"{clip.digest}-{visit.cell}"
     with columns.sentence:
         caption, others = generate_caption(model, scene, manner)
-        captions = [*clip.captions(cell)[:-1], caption]
+        captions = [*clip.captions(visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        caption_figure.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
+        caption_figure.words(clip.digest, sentence, "video", times, captions, model.threshold)
     subtitles = webvtt(times, [c.text for c in captions], clip.duration)
     with columns.picture, st.container(key="player"):
-        if clip.mime:
-            st.video(chosen.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
+        file = visit.clip_file()
+        if clip.mime and file:
+            st.video(file.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
             clip_figure.stage(clip)
-    caption_figure.moments(f"{clip.digest}-{cell}", times, clip.duration, clip.pictures, captions)
+    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, captions)
     alternatives(model, others)
     downloads(caption, subtitles)
 

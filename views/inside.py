@@ -13,8 +13,9 @@ from pipeline.models.action import ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
+from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import FRAMES_KEPT, EncodedClip, frame_regions
-from views.session.input_controls import controls, load_or_encode
+from views.session.input_controls import controls
 from views.session.resources import CELL_NAMES, action_model, encoder
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
@@ -27,10 +28,15 @@ def page() -> None:
         "One function, used again at every frame: it takes what it saw and what it remembers, and makes what it will "
         "remember. Here is everything it computes on your clip."
     )
-    chosen, cell = controls()
-    clip = load_or_encode(chosen, cell)
-    if clip is None:
-        return
+    visit = controls()
+    with clip_area(visit):
+        clip = load_or_encode(visit)
+        if clip is not None:
+            look_inside(clip, visit.cell)
+
+
+def look_inside(clip: EncodedClip, cell: str) -> None:
+    """Everything about one clip."""
     model = action_model(cell)
     steps = clip.action_steps(cell)
     st.subheader("Unrolled", anchor=False)
@@ -39,9 +45,8 @@ def page() -> None:
     order = unit_order(found.parts["h"])
     st.subheader("What it remembers", anchor=False)
     parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
-    leaders = [model.labels[int(step.probabilities.argmax())] for step in steps]
-    kept = {CELL_NAMES[name]: clip.input_sensitivity(name) for name in CELLS}
-    cell_figure.strips(clip, parts, leaders, kept)
+    sensitivity = {CELL_NAMES[name]: clip.input_sensitivity(name) for name in CELLS}
+    cell_figure.strips(clip, parts, reading.answers(model, steps), sensitivity)
     about_label(clip, cell, found, [name for name, _ in reading.verdict(model, steps).ranked])
 
 
@@ -49,10 +54,10 @@ def page() -> None:
 def about_label(clip: EncodedClip, cell: str, found: Trace, labels: list[str]) -> None:
     """What speaks for one label: units of the cell, regions of a frame."""
     model = action_model(cell)
-    st.subheader("Who speaks for the label, and why", anchor=False)
+    st.subheader("Which hidden units support the label", anchor=False)
     label = st.selectbox("label", labels, key=f"label-{clip.digest[:8]}-{cell}")
     unit_contributions(clip, model, cell, found, label)
-    st.subheader("Where the CNN found it", anchor=False)
+    st.subheader("Which image regions support the label", anchor=False)
     class_activation(clip, model, label)
 
 
@@ -79,7 +84,9 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
     evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
     with left:
-        caption_figure.photo(f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0))
+        caption_figure.photo(
+            clip.digest, f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0)
+        )
     right.markdown(
         f"Bright is where the frame, taken by itself, spoke for **{label}**: the CNN's score is the sum of what its "
         f"{len(evidence)} regions say, here {evidence.clip(0).sum():+.2f} for and {evidence.clip(max=0).sum():+.2f} "

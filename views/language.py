@@ -13,6 +13,7 @@ from views.components.digit_pad import digit_pad
 from views.components.feature_map_strip import feature_map_strip
 from views.components.text_steps import text_steps
 from views.session.resources import CELL_NAMES, digit_reader, language_model
+from views.session.visit import TOPICS, current_visit, write_address
 
 GAP = "___"
 
@@ -23,17 +24,20 @@ def page() -> None:
         "The same equation, h = f(h, x), without any picture: x is the last letter or word, and the answer is how "
         "likely each next one is."
     )
-    topics: dict[str, Callable[[], None]] = {
-        "h e l l o": hello_topic,
-        "letters": letters_topic,
-        "words": words_topic,
-        "memory": memory_topic,
-        "digits": digits_topic,
-    }
-    chosen = st.segmented_control(
-        "topic", list(topics), default="h e l l o", key="topic", required=True, label_visibility="collapsed"
+    sections: dict[str, Callable[[], None]] = dict(
+        zip(TOPICS, (hello_topic, letters_topic, words_topic, memory_topic, digits_topic), strict=True)
     )
-    topics[chosen]()
+    visit = current_visit()
+    st.session_state["topic"] = visit.topic  # Streamlit forgets it on other pages
+    st.segmented_control(
+        "topic", TOPICS, key="topic", required=True, label_visibility="collapsed", on_change=choose_topic
+    )
+    sections[visit.topic]()
+
+
+def choose_topic() -> None:
+    current_visit().topic = st.session_state["topic"]
+    write_address()
 
 
 def hello_topic() -> None:
@@ -50,7 +54,7 @@ def letters_topic() -> None:
         "below stand the words that it would make of yours."
     )
     model = language_model("letters", "lstm")
-    prefix = st.text_input("Begin a word", "netw", max_chars=14, key="prefix")
+    prefix = st.text_input("Begin a word", "netw", max_chars=14, key="prefix", persist_state="session")
     if len(model.tokens(prefix)) == 1:
         st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
         return
@@ -66,7 +70,7 @@ def words_topic() -> None:
     )
     model = language_model("words", "lstm")
     st.session_state.setdefault("sentence", "the clouds are in the")
-    text = st.text_input("Begin a sentence", max_chars=200, key="sentence")
+    text = st.text_input("Begin a sentence", max_chars=200, key="sentence", persist_state="session")
     row = st.container(horizontal=True)
     for word, p in model.next(text):
         row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
@@ -85,7 +89,7 @@ def memory_topic() -> None:
     )
     models = {cell: language_model("countries", cell) for cell in CELLS}
     middle = models["lstm"].card["middle"]
-    between = st.slider("sentences between", 0, len(middle), 3, key="between")
+    between = st.slider("sentences between", 0, len(middle), 3, key="between", persist_state="session")
     told = " ".join([f"i grew up in {models['lstm'].card['country']}.", *(f"{s}." for s in middle[:between])])
     text = st.text_area("The text; change it as you like", f"{told} i speak fluent", key=f"story-{between}", height=110)
     for column, (cell, model) in zip(st.columns(len(models)), models.items(), strict=True):

@@ -15,14 +15,14 @@ def leaders(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(1)
 
 
-def changes(leading: Sequence[int] | np.ndarray) -> list[int]:
-    """The steps at which the leading label is another than at the step before."""
+def changes(leading: Sequence[int] | Sequence[str] | np.ndarray) -> list[int]:
+    """The steps at which the leading label (or the answer in words) is another than at the step before."""
     leading = np.asarray(leading)
     return (np.flatnonzero(leading[1:] != leading[:-1]) + 1).tolist()
 
 
-def decided_at(leading: Sequence[int] | np.ndarray) -> int:
-    """The step from which on the leading label never changes again."""
+def decided_at(leading: Sequence[int] | Sequence[str] | np.ndarray) -> int:
+    """The step from which on the leading label (or the answer in words) never changes again."""
     return (changes(leading) or [0])[-1]
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analysis.change_points import decided_at, leaders
+from pipeline.analysis.change_points import decided_at
+from pipeline.analysis.confidence import answer_text, is_confident
 from pipeline.models.action import ActionModel, ActionStep
 
 
@@ -17,7 +18,7 @@ class Verdict:
 
     ranked: tuple[tuple[str, float], ...]  # every label with its probability
     sure: bool
-    decided_at: int  # index of the step from which the leading label no longer changes
+    decided_at: int | None  # index of the first step from which this answer stands; None if the last one is not sure
 
     @property
     def label(self) -> str:
@@ -33,5 +34,11 @@ def verdict(model: ActionModel, steps: Sequence[ActionStep]) -> Verdict:
     last = steps[-1].probabilities
     order = np.argsort(-last, kind="stable")
     ranked = tuple((model.labels[k], float(last[k])) for k in order)
-    decided = decided_at(leaders(np.stack([step.probabilities for step in steps])))
-    return Verdict(ranked, bool(last[order[0]] >= model.threshold), decided)
+    sure = is_confident(last[order[0]], model.threshold)
+    return Verdict(ranked, sure, decided_at(answers(model, steps)) if sure else None)
+
+
+def answers(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
+    """The answer after every step in words; "not sure: label" where no label reaches the threshold."""
+    best = [(int(step.probabilities.argmax()), float(step.probabilities.max())) for step in steps]
+    return [answer_text(model.labels[k], p, model.threshold) for k, p in best]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pipeline.analysis import reading
+from pipeline.analysis.confidence import NOT_SURE
 from pipeline.commands.arguments import add_engine, add_inputs, wanted
 from pipeline.commands.local import Found, Reader, each
 from pipeline.commands.printing import print_results
@@ -43,7 +44,7 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
         "label": verdict.label,
         "probability": round(verdict.probability, 4),
         "sure": verdict.sure,
-        "decided": round(steps[verdict.decided_at].time, 3),
+        "decided": None if verdict.decided_at is None else round(steps[verdict.decided_at].time, 3),
         "top": [[label, round(p, 4)] for label, p in verdict.ranked[:TOP]],
         "steps": [
             {"time": round(s.time, 3), "label": model.labels[k], "probability": round(float(s.probabilities[k]), 4)}
@@ -54,6 +55,6 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
 
 def as_row(found: Found) -> tuple[str, ...]:
     others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
-    said = found["label"] if found["sure"] else f"not sure: {found['label']}"
-    decided = f"{found['decided']:.1f} s" if len(found["steps"]) > 1 else ""
+    said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
+    decided = f"{found['decided']:.1f} s" if found["sure"] and len(found["steps"]) > 1 else ""
     return said, f"{found['probability']:.2f}", others, decided

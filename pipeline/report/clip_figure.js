@@ -19,7 +19,6 @@ function stage(root, data, signal) {
 }
 
 function verdict(root, data, signal) {
-  root.dataset.clip = data.clip // whose answer this is, for whoever waits for it
   const when = el("p", { class: "when" })
   const label = el("h2", { class: "label" })
   const number = el("span", { class: "number" })
@@ -38,7 +37,7 @@ function verdict(root, data, signal) {
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
   onStep(data, signal, (step) => {
     const top = data.tops[step]
-    const sure = top[0][1] >= data.threshold
+    const sure = data.sure[step]
     when.textContent = whenText(data, step)
     label.textContent = sure ? top[0][0] : "not sure"
     label.classList.toggle("unsure", !sure)
@@ -70,7 +69,8 @@ function whenText(data, step) {
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
   const steps = data.times.length
-  if (steps > 1) {
+  if (steps > 1 && data.decided === null) notes.unshift("After the last frame no label is likely enough to be the answer.")
+  else if (steps > 1) {
     const share = data.duration ? Math.round((100 * data.times[data.decided]) / data.duration) : 0
     notes.unshift(
       data.decided === 0
@@ -85,9 +85,9 @@ function timeline(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [drawChart(data), drawLeaders(data), drawState(data)],
     beside: legend(data),
-    label: (step) => data.leaders[step],
+    label: (step) => data.answers[step],
     caption:
-      "Top: the frames that were read. Below, how likely each label is after each frame; a tick marks a change of mind. " +
+      "Top: the frames that were read. Below, how likely each label is after each frame; a dotted line marks a change of the leading label. " +
       "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
       `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
   })
@@ -96,10 +96,13 @@ function timeline(root, data, signal) {
 function letters(root, data, signal) {
   // Each column one letter; under it what else could have stood there, and how many labels are still possible.
   const row = el("ol", { class: "letters" })
-  root.append(row, el("p", { class: "caption" },
+  const note = el("p", { class: "when" })
+  root.append(note, row, el("p", { class: "caption" },
     "The likeliest label, spelled as a language model would: each letter’s probability is the sum over all labels that " +
     "go on so, and every letter that is fixed leaves fewer labels possible."))
   onStep(data, signal, (step) => {
+    note.textContent = data.sure[step] ? "The answer, letter by letter" : "Not sure: the likeliest label, letter by letter"
+    row.classList.toggle("unsure", !data.sure[step])
     row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
       const column = el("li", {},
         el("b", { class: "letter" }, letter === " " ? "␣" : letter),
@@ -117,9 +120,8 @@ function shown(letter) {
 }
 
 function pieces(root, data, signal) {
-  const length = data.pieces.at(-1)[1] || 1
-  const blocks = data.pieces.map(([start, end, label, p, cut]) => {
-    const sure = p >= data.threshold
+  const length = data.pieces.at(-1).end || 1
+  const blocks = data.pieces.map(({ start, end, label, p, cut, sure }) => {
     const name = sure ? label : "not sure"
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece", title: `${seconds(start)} to ${seconds(end)}: ${name}, ${p.toFixed(2)}`,
@@ -129,10 +131,10 @@ function pieces(root, data, signal) {
     block.addEventListener("click", () => jumpTo(data, start), { signal })
     return block
   })
-  const rows = data.pieces.map(([start, end, label, p, cut], k) => {
+  const rows = data.pieces.map(({ start, end, label, p, cut, sure }) => {
     const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
     to.addEventListener("click", () => jumpTo(data, start), { signal })
-    return el("tr", {}, el("td", {}, to), el("td", {}, p >= data.threshold ? label : `not sure: ${label}`),
+    return el("tr", {}, el("td", {}, to), el("td", {}, sure ? label : `not sure: ${label}`),
       el("td", {}, p.toFixed(2)), el("td", {}, cut ? "a cut: the state begins again" : ""))
   })
   root.append(

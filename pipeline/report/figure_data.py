@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.change_points import changes, changes_per_second, leaders
+from pipeline.analysis.confidence import is_confident
 from pipeline.analysis.label_spelling import spelling
-from pipeline.analysis.reading import Verdict
+from pipeline.analysis.reading import Verdict, answers
 from pipeline.analysis.segments import cuts, in_step, segments
 from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.encoder import FrameFeatures
@@ -32,15 +33,21 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Verdict) -> Data:
-    """The top five after every frame with what each gained or lost by it, and when it was decided."""
+    """The top five after every frame with what each gained or lost by it, whether the first is the answer, and from
+    which step on the final answer stands (None: it is not sure)."""
     tops, before = [], steps[0].probabilities
     for step in steps:
         now, gained = step.probabilities, step.probabilities - before
         order = np.argsort(-now, kind="stable")[:TOP]
         tops.append([[model.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
         before = now
-    coloured = coloured_labels(model, steps)
-    return {"tops": tops, "coloured": coloured, "threshold": model.threshold, "decided": answer.decided_at}
+    return {
+        "tops": tops,
+        "sure": [is_confident(step.probabilities.max(), model.threshold) for step in steps],
+        "coloured": coloured_labels(model, steps),
+        "threshold": model.threshold,
+        "decided": answer.decided_at,
+    }
 
 
 def timeline(
@@ -62,11 +69,11 @@ def timeline(
         "names": names,
         "values": np.round(values[:, columns], 4).T.tolist(),
         "leaders": [model.labels[k] for k in leading],
+        "answers": answers(model, steps),
         "alone": [model.labels[k] for k in alone],
         "rates": [round(changes_per_second(each, duration), 2) for each in (leading, alone)],
         "changes": changes(leading),
         "threshold": model.threshold,
-        "decided": answer.decided_at,
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
         "units": hidden.shape[1],
     }
@@ -104,7 +111,8 @@ def letters(model: ActionModel, steps: Sequence[ActionStep]) -> Data:
         ]
         for step in steps
     ]
-    return {"spelled": spelled, "labels": len(model.labels)}
+    sure = [is_confident(step.probabilities.max(), model.threshold) for step in steps]
+    return {"spelled": spelled, "sure": sure, "labels": len(model.labels)}
 
 
 def pieces(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
@@ -114,10 +122,17 @@ def pieces(model: ActionModel, features: Sequence[FrameFeatures], duration: floa
     times = [frame.time for frame in features]
     found = segments(probabilities, times, duration, scenes)
     rows = [
-        [round(s.start, 2), round(s.end, 2), model.labels[s.label], round(s.probability, 3), s.first in scenes]
+        {
+            "start": round(s.start, 2),
+            "end": round(s.end, 2),
+            "label": model.labels[s.label],
+            "p": round(s.probability, 3),
+            "sure": is_confident(s.probability, model.threshold),
+            "cut": s.first in scenes,
+        }
         for s in found
     ]
-    return {"pieces": rows, "coloured": list(names), "threshold": model.threshold, "read": len(features)}
+    return {"pieces": rows, "coloured": list(names), "read": len(features)}
 
 
 def coloured_labels(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
