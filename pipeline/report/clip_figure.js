@@ -148,8 +148,9 @@ function pieces(root, data, signal) {
 
 function jumpTo(data, time) {
   const video = document.querySelector(".st-key-player video")
-  if (video && data.kind === "video") video.currentTime = time + 0.01 // the cursor follows the player
-  else moveTo(data, Math.max(0, data.times.findLastIndex((t) => t <= time)), "hand")
+  const playable = video && data.kind === "video"
+  if (playable) video.currentTime = time + 0.01
+  moveTo(data, data.times.findLastIndex((t) => t <= time + 0.03), playable ? "video" : "hand")
 }
 
 function comparison(root, data) {
