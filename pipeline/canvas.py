@@ -16,7 +16,7 @@ def canvas(image: np.ndarray) -> tuple[int, int]:
     return TALL if image.shape[0] > image.shape[1] else WIDE
 
 
-def fitted(image: np.ndarray) -> np.ndarray:
+def fit_to_canvas(image: np.ndarray) -> np.ndarray:
     """A picture of any size, (H, W, 3) uint8 -> the same on its canvas; itself if it is of that size already."""
     height, width = canvas(image)
     if image.shape[:2] == (height, width):
@@ -25,4 +25,4 @@ def fitted(image: np.ndarray) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-KEPT_SIDE = 360  # pixels: the short side of a picture that is kept to look at, enough for that and for the canvas
+PREVIEW_SIDE = 360  # pixels: the short side of a picture that is kept to look at, enough for that and for the canvas

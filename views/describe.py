@@ -11,8 +11,8 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
-from pipeline.models.decoding import Hypothesis, most_likely, sampled
+from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
+from pipeline.models.decoding import Hypothesis, greedy, nucleus_sampler
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
 from views.session.clip_area import clip_area, load_or_encode
@@ -142,7 +142,7 @@ def describe_picture(
     columns: Columns,
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
-    scene = model.look(regions[None])
+    scene = model.encode(regions[None])
     sentence = f"{clip.digest}-{frame}-{name}"
     with columns.picture:
         caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
@@ -158,8 +158,8 @@ def describe_picture(
 
 
 def describe_clip(clip: EncodedClip, model: CaptionModel, visit: Visit, manner: Manner, columns: Columns) -> None:
-    features = np.stack([frame.features for frame in clip.features])
-    scene = model.look(features[None])
+    features = np.stack([frame.appearance for frame in clip.features])
+    scene = model.encode(features[None])
     sentence = f"{clip.digest}-{visit.cell}"
     with columns.sentence:
         caption, others = generate_caption(model, scene, manner)
@@ -178,20 +178,20 @@ def describe_clip(clip: EncodedClip, model: CaptionModel, visit: Visit, manner: 
     downloads(caption, subtitles)
 
 
-def generate_caption(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
+def generate_caption(model: CaptionModel, scene: EncoderOutput, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
     """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
     place = st.empty()
     slot = place.container(key="writing").empty()
 
     if manner.temperature is None and manner.width > 1:
         kept: list[Hypothesis] = []
-        for kept in model.watch_search(scene, manner.width):
+        for kept in model.stream_beam_search(scene, manner.width):
             slot.markdown(model.text(kept[0]))
-        caption, others = model.explain(scene, kept[:1])[0], kept[1:]
+        caption, others = model.describe_words(scene, kept[:1])[0], kept[1:]
     else:
-        choose = most_likely if manner.temperature is None else sampled(manner.temperature, 0.95, manner.seed)
+        choose = greedy if manner.temperature is None else nucleus_sampler(manner.temperature, 0.95, manner.seed)
         steps = []
-        for step in model.write(scene, choose):
+        for step in model.generate(scene, choose):
             steps.append(step)
             slot.markdown(" ".join(s.word for s in steps))
         caption, others = model.caption(tuple(steps)), []

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from pipeline.analysis import reading
-from pipeline.analysis.cell_trace import Arithmetic, Trace, arithmetic, trace, unit_order, votes
-from pipeline.analysis.feature_maps import PLANES, evidence_map, feature_maps
-from pipeline.canvas import fitted
+from pipeline.analysis.cell_trace import GateTerms, Trace, gate_terms, trace, unit_contributions, unit_order
+from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map, feature_maps
+from pipeline.canvas import fit_to_canvas
 from pipeline.models.action import ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
@@ -41,10 +41,10 @@ def look_inside(clip: EncodedClip, cell: str) -> None:
     steps = clip.action_steps(cell)
     st.subheader("Unrolled", anchor=False)
     cell_figure.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
-    found = trace(model.network.cell, model.inputs(clip.features))
-    order = unit_order(found.parts["h"])
+    found = trace(model.network.cell, model.cell_inputs(clip.features))
+    order = unit_order(found.activations["h"])
     st.subheader("What it remembers", anchor=False)
-    parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
+    parts = {name: found.activations[name][:, order] for name in SHOWN if name in found.activations}
     sensitivity = {CELL_NAMES[name]: clip.input_sensitivity(name) for name in CELLS}
     cell_figure.strips(clip, parts, reading.answers(model, steps), sensitivity)
     about_label(clip, cell, found, [name for name, _ in reading.verdict(model, steps).ranked])
@@ -63,14 +63,14 @@ def about_label(clip: EncodedClip, cell: str, found: Trace, labels: list[str]) -
 
 def unit_contributions(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
     """The strongest votes at every step, and the arithmetic of each unit that casts one."""
-    shares = votes(model.network.readout, found.parts["h"], model.labels.index(label))
+    shares = unit_contributions(model.network.readout, found.activations["h"], model.labels.index(label))
     strongest, sums = [], []
     for step, row in enumerate(shares):
         order = np.argsort(-row)
         chosen = [*order[:SPEAKERS].tolist(), *order[-SPEAKERS:].tolist()]
         strongest.append([(unit, float(row[unit])) for unit in chosen])
-        told: dict[int, list[Arithmetic]] = {
-            unit: arithmetic(cell, model.network.cell, found, step, unit) for unit in chosen
+        told: dict[int, list[GateTerms]] = {
+            unit: gate_terms(cell, model.network.cell, found, step, unit) for unit in chosen
         }
         sums.append(told)
     cell_figure.units(clip, label, strongest, sums)
@@ -82,7 +82,7 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     count = len(clip.features)
     frame = right.slider("frame", 1, count, count // 2 + 1, key=f"evidence-frame-{count}") - 1 if count > 1 else 0
     regions, grid = frame_regions(clip.digest, frame, clip)
-    evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
+    evidence = class_activation_map(model.network.frame_evidence, regions, model.labels.index(label))
     with left:
         caption_figure.photo(
             clip.digest, f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0)
@@ -94,7 +94,7 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     )
     st.caption(
         "On the way there, what five layers make of this frame: near the first one edges and colours, further on "
-        f"parts of things, with less and less of where they stood. Of each, the {PLANES} planes that vary most."
+        f"parts of things, with less and less of where they stood. Of each, the {MAPS_PER_LAYER} planes that vary most."
     )
     for name, layer in layer_planes(clip.digest, frame, clip).items():
         feature_map_strip(name, layer)
@@ -103,4 +103,4 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
 def layer_planes(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
     """The feature maps of one frame of the clip with this digest."""
-    return feature_maps(encoder().backbone, fitted(_clip.picture(index)))
+    return feature_maps(encoder().backbone, fit_to_canvas(_clip.picture(index)))

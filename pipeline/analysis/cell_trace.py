@@ -23,7 +23,7 @@ class Trace:
     taken of; the gated cells have as many such slices as gates, (T, gates * H).
     """
 
-    parts: dict[str, np.ndarray]
+    activations: dict[str, np.ndarray]
     from_input: np.ndarray
     from_state: np.ndarray
     bias: np.ndarray  # (gates * H,)
@@ -36,14 +36,14 @@ def trace(cell: Cell, x: Tensor) -> Trace:
     from_input = torch.nn.functional.linear(x, cell.weight_ih)
     for gates in cell.input_gates(x).split(1):
         from_state.append(torch.nn.functional.linear(state.h, cell.weight_hh))
-        rows.append(cell.parts(gates, state))
+        rows.append(cell.activations(gates, state))
         state = type(state)(rows[-1]["h"], rows[-1].get("c"))
-    parts = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
+    activations = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
     bias = (cell.bias_ih + cell.bias_hh).numpy()
-    return Trace(parts, from_input.numpy(), torch.cat(from_state).numpy(), bias)
+    return Trace(activations, from_input.numpy(), torch.cat(from_state).numpy(), bias)
 
 
-def memory(cell: Cell, x: Tensor) -> np.ndarray:
+def input_sensitivity(cell: Cell, x: Tensor) -> np.ndarray:
     """How much the last state depends on each input: the Frobenius norm of dh_T / dx_t for every t, (T,).
 
     Short against long dependence (Bengio et al. 1994, Pascanu et al. 2013): where it has fallen to nothing, the cell
@@ -56,7 +56,7 @@ def memory(cell: Cell, x: Tensor) -> np.ndarray:
     return jacobian.pow(2).sum((0, 2)).sqrt().detach().numpy()
 
 
-def votes(readout: torch.nn.Linear, hidden: np.ndarray, label: int) -> np.ndarray:
+def unit_contributions(readout: torch.nn.Linear, hidden: np.ndarray, label: int) -> np.ndarray:
     """What each unit says for (above 0) or against a label: its weight in the readout times its value, (T, H)."""
     return hidden * readout.weight[label].detach().numpy()
 
@@ -73,11 +73,11 @@ def unit_order(hidden: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
+class GateTerms:
     """One row of numbers of one step that add up: from_input + from_state + bias = total, and squash(total) = value."""
 
     name: str  # of the gate, or "h" for the plain cell
-    squash: str  # "tanh" or "sigmoid"
+    activation: str  # "tanh" or "sigmoid"
     from_input: float
     from_state: float
     bias: float
@@ -86,10 +86,10 @@ class Arithmetic:
 
 
 GATES = {"rnn": ("h",), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}  # in the order of the weights' rows
-SQUASH = {"h": "tanh", "g": "tanh", "n": "tanh"}
+ACTIVATION = {"h": "tanh", "g": "tanh", "n": "tanh"}
 
 
-def arithmetic(name: str, cell: Cell, found: Trace, step: int, unit: int) -> list[Arithmetic]:
+def gate_terms(name: str, cell: Cell, found: Trace, step: int, unit: int) -> list[GateTerms]:
     """How one unit came to its value at one step, gate by gate; ``name`` is the cell's name in CELLS.
 
     The GRU's reset gate acts inside n: there ``from_state`` is what r lets through, r * (W_hn h + b_hn), and ``bias``
@@ -102,8 +102,10 @@ def arithmetic(name: str, cell: Cell, found: Trace, step: int, unit: int) -> lis
         bias = float(found.bias[at])
         if gate == "n":
             bias = cell.bias_ih[at].item()
-            from_state = float(found.parts["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
+            from_state = float(found.activations["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
         total = from_input + from_state + bias
-        squash = SQUASH.get(gate, "sigmoid")
-        rows.append(Arithmetic(gate, squash, from_input, from_state, bias, total, float(found.parts[gate][step, unit])))
+        activation = ACTIVATION.get(gate, "sigmoid")
+        rows.append(
+            GateTerms(gate, activation, from_input, from_state, bias, total, float(found.activations[gate][step, unit]))
+        )
     return rows

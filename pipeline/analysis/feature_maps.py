@@ -8,7 +8,7 @@ import torch
 from pipeline.models.efficientnet_lite import EfficientNetLite0
 
 
-def evidence_map(readout: torch.nn.Linear, regions: np.ndarray, label: int) -> np.ndarray:
+def class_activation_map(readout: torch.nn.Linear, regions: np.ndarray, label: int) -> np.ndarray:
     """Which region of a picture spoke for a label: class activation mapping (Zhou et al. 2016).
 
     ``regions`` is (R, D); features are their mean and the evidence is linear, so the R values add up to the label's
@@ -26,7 +26,7 @@ LAYERS = {  # name -> after which block of EfficientNet-Lite0; -1 is the stem, b
 }
 
 
-PLANES = 8  # shown of each layer
+MAPS_PER_LAYER = 8  # shown of each layer
 
 
 @torch.inference_mode()
@@ -39,7 +39,7 @@ def feature_maps(network: EfficientNetLite0, picture: np.ndarray) -> dict[str, n
         x = network.blocks[block](x) if block >= 0 else x
         if block in wanted:
             planes = x[0].numpy()
-            planes = planes[np.argsort(-planes.std((1, 2)), kind="stable")[:PLANES]]
+            planes = planes[np.argsort(-planes.std((1, 2)), kind="stable")[:MAPS_PER_LAYER]]
             low, high = planes.min((1, 2), keepdims=True), planes.max((1, 2), keepdims=True)
             maps[wanted[block]] = 2 * (planes - low) / np.maximum(high - low, 1e-9) - 1
     return maps

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 
-def spelled(probabilities: np.ndarray, labels: Sequence[str], prefix: str) -> list[tuple[str, float]]:
+def next_letters(probabilities: np.ndarray, labels: Sequence[str], prefix: str) -> list[tuple[str, float]]:
     """How likely each next letter is, given what is spelled so far, the likeliest first; "" if a label ends there.
 
     The probability of a letter is the sum over the labels that begin so; ``probabilities`` is one step's, (L,).
@@ -25,7 +25,7 @@ def spelled(probabilities: np.ndarray, labels: Sequence[str], prefix: str) -> li
 
 
 @dataclass(frozen=True)
-class Letter:
+class SpelledLetter:
     """One letter of the label that is being spelled, and what else could have stood there."""
 
     letter: str
@@ -34,11 +34,11 @@ class Letter:
     labels: int  # that still begin like this, the letter included
 
 
-def spelling(probabilities: np.ndarray, labels: Sequence[str], others: int = 3) -> list[Letter]:
+def spell_label(probabilities: np.ndarray, labels: Sequence[str], others: int = 3) -> list[SpelledLetter]:
     """The likeliest letter at every place, until a label is spelled out; ``probabilities`` is one step's, (L,)."""
     prefix, path = "", []
-    while (ranked := spelled(probabilities, labels, prefix)) and ranked[0][0]:
+    while (ranked := next_letters(probabilities, labels, prefix)) and ranked[0][0]:
         prefix += ranked[0][0]
         left = sum(label.startswith(prefix) for label in labels)
-        path.append(Letter(*ranked[0], tuple(ranked[1 : 1 + others]), left))
+        path.append(SpelledLetter(*ranked[0], tuple(ranked[1 : 1 + others]), left))
     return path

@@ -13,29 +13,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes, leaders
+from pipeline.analysis.change_points import changes, top_labels
 from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
 
-LONG = 20.0  # seconds from which on a clip is worth a second, closer look
+LONG_CLIP_SECONDS = 20.0  # seconds from which on a clip is worth a second, closer look
 STEPS = 96  # of that closer look: one every 0.8 s in a minute's clip, every 6.4 s in ten minutes'
 WINDOW = 8  # frames that a moment is read from
 CUT = 0.62  # cosine of two neighbouring frames' features under which they are of two scenes (benchmarks/cuts.py)
 
 
-def cuts(features: Sequence[FrameFeatures]) -> list[int]:
+def shot_boundaries(features: Sequence[FrameFeatures]) -> list[int]:
     """The steps that begin a new scene; never the first."""
-    rows = np.stack([frame.features for frame in features])
+    rows = np.stack([frame.appearance for frame in features])
     rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     return (np.flatnonzero((rows[1:] * rows[:-1]).sum(1) < CUT) + 1).tolist()
 
 
-def in_step(model: ActionModel, features: Sequence[FrameFeatures], cuts: Sequence[int]) -> np.ndarray:
+def sliding_window_predictions(
+    model: ActionModel, features: Sequence[FrameFeatures], shot_boundaries: Sequence[int]
+) -> np.ndarray:
     """What the frames just before each moment, and the moment's own, say of it: (T, L) probabilities."""
     rows, scene = [], 0
     for now in range(len(features)):
-        scene = now if now in cuts else scene
-        *_, last = model.read(features[max(scene, now - WINDOW + 1) : now + 1])
+        scene = now if now in shot_boundaries else scene
+        *_, last = model.predict(features[max(scene, now - WINDOW + 1) : now + 1])
         rows.append(last.probabilities)
     return np.stack(rows)
 
@@ -53,11 +55,11 @@ class Segment:
 
 
 def segments(
-    probabilities: np.ndarray, times: Sequence[float], duration: float, cuts: Sequence[int] = ()
+    probabilities: np.ndarray, times: Sequence[float], duration: float, shot_boundaries: Sequence[int] = ()
 ) -> list[Segment]:
     """The whole clip as stretches of one leading label, without gaps; a cut always begins a new one."""
-    leading = leaders(probabilities)
-    borders = sorted({0, *changes(leading), *cuts})
+    leading = top_labels(probabilities)
+    borders = sorted({0, *changes(leading), *shot_boundaries})
     found = []
     for first, after in zip(borders, [*borders[1:], len(leading)], strict=True):
         mean = probabilities[first:after].mean(0)

@@ -28,27 +28,27 @@ def frozen(count: int) -> list[int]:
     return [0] * count
 
 
-def without_every(count: int, n: int) -> list[int]:
+def drop_every_nth(count: int, n: int) -> list[int]:
     """Every n-th frame is left out, n >= 2."""
     if n < 2:
         raise ValueError("Leaving out every n-th frame needs n of 2 or more.")
     return [-1 if k % n == n - 1 else k for k in range(count)]
 
 
-def hidden(count: int, first: int, last: int) -> list[int]:
+def without_span(count: int, first: int, last: int) -> list[int]:
     """The frames from ``first`` to ``last`` are not read."""
     return [-1 if first <= k <= last else k for k in range(count)]
 
 
-def rearranged(features: Sequence[FrameFeatures], order: Sequence[int]) -> list[FrameFeatures]:
+def reorder(features: Sequence[FrameFeatures], order: Sequence[int]) -> list[FrameFeatures]:
     """The frames as that order reads them, each at the time of its new place; hidden ones are missing."""
     return [
-        FrameFeatures(place, features[place].time, features[k].features, features[k].motion)
+        FrameFeatures(place, features[place].time, features[k].appearance, features[k].motion)
         for place, k in enumerate(order)
         if k >= 0
     ]
 
 
-def difference(one: np.ndarray, other: np.ndarray) -> float:
+def total_variation(one: np.ndarray, other: np.ndarray) -> float:
     """Total variation between two answers (L,), 0 (the same) to 1."""
     return float(np.abs(one - other).sum() / 2)

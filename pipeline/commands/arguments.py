@@ -8,9 +8,9 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.media.inputs import inputs
+from pipeline.media.inputs import expand_inputs
 
-BEGINNING = b'{"input": '  # of every line of results
+RESULT_PREFIX = b'{"input": '  # of every line of results
 
 
 class UsageError(Exception):
@@ -40,18 +40,18 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def wanted(args: argparse.Namespace) -> list[str]:
+def select_inputs(args: argparse.Namespace) -> list[str]:
     """The inputs that the arguments mean, each once, without those that --out has already. Raises UsageError."""
-    done = finished(args.out) if args.out else set()
+    done = completed_inputs(args.out) if args.out else set()
     kind: Callable[[str], Path] = Path
     if getattr(args, "engine", "local") == "ray":
         if not (find_spec("ray") and find_spec("upath")):
             raise UsageError("--engine ray needs Ray: pip install -r requirements-ray.txt")
         from upath import UPath as kind  # the same for local paths and URLs
-    return [path for path in dict.fromkeys(inputs(args.paths, args.each, kind)) if path not in done]
+    return [path for path in dict.fromkeys(expand_inputs(args.paths, args.each, kind)) if path not in done]
 
 
-def finished(file: Path) -> set[str]:
+def completed_inputs(file: Path) -> set[str]:
     """The inputs with a result in a file that --out wrote; errors are tried again, and a line that an interruption tore
     is cut off. Raises UsageError if it is another kind of file, which is left as it is, or cannot be written."""
     try:
@@ -60,7 +60,7 @@ def finished(file: Path) -> set[str]:
             *lines, torn = opened_file.read().split(b"\n")
             rows = [json.loads(line) for line in lines]
             done = {row["input"] for row in rows if "error" not in row}
-            if not (torn.startswith(BEGINNING) or BEGINNING.startswith(torn)):
+            if not (torn.startswith(RESULT_PREFIX) or RESULT_PREFIX.startswith(torn)):
                 raise ValueError
             opened_file.truncate(sum(len(line) + 1 for line in lines))
     except OSError as error:

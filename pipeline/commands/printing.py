@@ -7,30 +7,30 @@ import json
 from collections.abc import Callable
 from typing import TextIO
 
-from pipeline.commands.local import Found, Results
+from pipeline.commands.local import Result, Results
 from pipeline.sandbox.messages import MediaError
 
-AsRow = Callable[[Found], tuple[str, ...]]
+AsRow = Callable[[Result], tuple[str, ...]]
 
 LONGEST_NAME = 28  # characters of an input in a table: its end tells it apart from others, and answers need the room
 
 
 def print_results(
-    results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
+    run_inputs: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
 ) -> int:
     """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
     if args.out:
         with args.out.open("a", encoding="utf-8") as file:
-            return print_json(tracked(results, count), file)
+            return print_json(tracked(run_inputs, count), file)
     if args.json:
-        return print_json(results)
-    return print_table(results, count, columns, as_row)
+        return print_json(run_inputs)
+    return print_table(run_inputs, count, columns, as_row)
 
 
-def print_json(results: Results, file: TextIO | None = None) -> int:
+def print_json(run_inputs: Results, file: TextIO | None = None) -> int:
     """To stdout, or to a file; -> the exit status."""
     status = 0
-    for name, outcome in results:
+    for name, outcome in run_inputs:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
@@ -39,15 +39,15 @@ def print_json(results: Results, file: TextIO | None = None) -> int:
     return status
 
 
-def tracked(results: Results, count: int) -> Results:
+def tracked(run_inputs: Results, count: int) -> Results:
     """The same, with a progress bar on stderr if there are several."""
     from rich.console import Console
     from rich.progress import track
 
-    return track(results, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
+    return track(run_inputs, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
 
 
-def print_table(results: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
+def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
     """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them."""
     from rich.console import Console
     from rich.table import Table
@@ -58,7 +58,7 @@ def print_table(results: Results, count: int, columns: dict[str, bool], as_row: 
     table.add_column("input", no_wrap=True)
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
-    for name, outcome in tracked(results, count):
+    for name, outcome in tracked(run_inputs, count):
         if isinstance(outcome, MediaError):
             errors.print(Text(str(outcome), "red"))
             status = 1

@@ -29,43 +29,43 @@ from typing import IO, Any
 from pipeline.limits import DECODER_SECONDS
 from pipeline.media.clip import ClipStream
 from pipeline.sandbox.fork_server import PIPE_BYTES
-from pipeline.sandbox.messages import Ended, MediaError, Message, _BrokenError, _message, _Said
+from pipeline.sandbox.messages import ClipEnd, MediaError, Message, MessageValidator, ProtocolError, read_message
 
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES_PER_STEP = 16  # that a child may send: a file that lies about its length is given out more than once
 TICK = 0.2  # seconds
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
+INHERITED_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
 
-Tick = Callable[[], None]
+OnWait = Callable[[], None]
 
 
-def nothing() -> None:
+def ignore_wait() -> None:
     """The tick of somebody who cannot be disturbed."""
 
 
-def decoded(path: Path, max_steps: int, name: str, tick: Tick = nothing) -> ClipStream:
+def start_decoding(path: Path, max_steps: int, name: str, on_wait: OnWait = ignore_wait) -> ClipStream:
     """The file's frames while a child, which begins at once, decodes them.
 
     Whoever waits for one calls ``tick`` a few times a second; what it raises ends the child. Iterating raises
     MediaError for whatever the child could not do.
     """
     job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
-    work = _Work(job, tick, MESSAGES_PER_STEP * max_steps)
-    return ClipStream(work.messages(), work.at_hand, work.end)
+    work = DecoderJob(job, on_wait, MESSAGES_PER_STEP * max_steps)
+    return ClipStream(work.messages(), work.ready, work.end)
 
 
-def copied(path: Path, name: str, tick: Tick = nothing) -> bytes:
+def make_browser_copy(path: Path, name: str, on_wait: OnWait = ignore_wait) -> bytes:
     """A copy of the video in a form that every browser plays, made by a child. Raises and ticks as decoded()."""
-    (copy,) = _Work({"task": "copy", "path": str(path), "name": name}, tick, 1).messages()
+    (copy,) = DecoderJob({"task": "copy", "path": str(path), "name": name}, on_wait, 1).messages()
     return copy
 
 
-class Nursery:
+class ForkServer:
     """A process that forks a child for each job; one job at a time."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
-        kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+        kept = {name: os.environ[name] for name in INHERITED_ENV if name in os.environ}
         kept |= {name: value for name, value in os.environ.items() if name.startswith("UNROLL_")}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.sandbox.fork_server", str(theirs.fileno())],
@@ -108,7 +108,7 @@ class Nursery:
         self._socket.close()
 
 
-_idle: queue.LifoQueue[Nursery] = queue.LifoQueue()
+_idle: queue.LifoQueue[ForkServer] = queue.LifoQueue()
 
 
 @atexit.register
@@ -119,27 +119,27 @@ def _end() -> None:
             _idle.get_nowait().end()
 
 
-def _nursery() -> Nursery:
+def _nursery() -> ForkServer:
     """One that nobody uses."""
     with contextlib.suppress(queue.Empty):
         nursery = _idle.get_nowait()
         if nursery.alive():
             return nursery
         nursery.kill()
-    return Nursery()
+    return ForkServer()
 
 
-class _Work:
+class DecoderJob:
     """One child. A thread empties its pipe, so that it never waits for whoever uses what it makes."""
 
-    def __init__(self, job: dict[str, Any], tick: Tick, most: int) -> None:
-        self._name, self._tick, self._most = job["name"], tick, most
-        self._said = _Said(job)
+    def __init__(self, job: dict[str, Any], on_wait: OnWait, most: int) -> None:
+        self._name, self._tick, self._most = job["name"], on_wait, most
+        self._said = MessageValidator(job)
         self._arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._lock, self._late = threading.Lock(), False
         self._watchdog = threading.Timer(DECODER_SECONDS, self._stop)
         self._watchdog.daemon = True
-        self._nursery: Nursery | None = None
+        self._nursery: ForkServer | None = None
         try:
             self._nursery = _nursery()
             pipe = self._nursery.send(job)
@@ -157,7 +157,7 @@ class _Work:
                 if isinstance(message, MediaError):
                     raise message
                 yield message
-                if isinstance(message, Ended | bytes):
+                if isinstance(message, ClipEnd | bytes):
                     return
         finally:
             self.end()
@@ -166,7 +166,7 @@ class _Work:
         """The child, and the nursery with it, unless it has said its last word."""
         self._release(False)
 
-    def at_hand(self) -> bool:
+    def ready(self) -> bool:
         """Whether the child has said more than was taken."""
         return not self._arrived.empty()
 
@@ -182,14 +182,14 @@ class _Work:
         try:
             with pipe:
                 for _ in range(self._most):
-                    message = _message(pipe)
+                    message = read_message(pipe)
                     self._said.check(message)
-                    if isinstance(message, Ended | bytes | MediaError):
+                    if isinstance(message, ClipEnd | bytes | MediaError):
                         self._release(reuse=not pipe.read(1))  # the pipe's end is the child's
                         self._arrived.put(message)
                         return
                     self._arrived.put(message)
-            raise _BrokenError
+            raise ProtocolError
         except Exception:  # whatever a hostile child can make json, numpy or Pillow raise
             self._release(False)
             slow = f"{self._name} takes longer to decode than {DECODER_SECONDS} s."

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from pipeline.sandbox.formats import SUFFIXES as PHOTOS
-from pipeline.sandbox.formats import VIDEOS
+from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 
 
-def inputs(paths: Iterable[str], each: bool = False, kind: Callable[[str], Path] = Path) -> Iterator[str]:
+def expand_inputs(paths: Iterable[str], each: bool = False, kind: Callable[[str], Path] = Path) -> Iterator[str]:
     """A folder of nothing but images is one clip; any other is walked in name order, and every video, photo or folder
     of images in it is an input of its own. With ``each``, every image is. What is hidden, of another kind, or a link to
     a folder is passed over; a folder in which nothing is found stands for itself, so that whoever reads it can say so.
@@ -32,12 +31,12 @@ def _within(folder: Path, each: bool) -> Iterator[str]:
     except OSError:
         yield str(folder)  # whoever reads it says why it cannot be read
         return
-    if entries and not each and all(entry.suffix.lower() in PHOTOS and entry.is_file() for entry in entries):
+    if entries and not each and all(entry.suffix.lower() in PHOTO_SUFFIXES and entry.is_file() for entry in entries):
         yield str(folder)
         return
     for entry in entries:
         if _is_folder(entry):
             if not entry.is_symlink():  # it may lead back here
                 yield from _within(entry, each)
-        elif entry.suffix.lower() in PHOTOS | VIDEOS:
+        elif entry.suffix.lower() in PHOTO_SUFFIXES | VIDEO_SUFFIXES:
             yield str(entry)

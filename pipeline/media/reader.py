@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.clip import Clip, ClipStream
-from pipeline.media.decoder_process import Tick, copied, decoded, nothing
+from pipeline.media.decoder_process import OnWait, ignore_wait, make_browser_copy, start_decoding
 from pipeline.sandbox.messages import Frame, MediaError
 
 __all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "open_clip", "playable_copy", "read_clip"]
@@ -21,7 +21,7 @@ MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer
 
 
 def open_clip(
-    path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, tick: Tick = nothing
+    path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, on_wait: OnWait = ignore_wait
 ) -> ClipStream:
     """Begin to read a video, a photo or a folder of images (in name order) as a clip of at most ``max_steps`` frames.
 
@@ -32,7 +32,7 @@ def open_clip(
     path = Path(path)
     name = name or path.name or str(path)
     _check(path, name)
-    return decoded(path.absolute(), max_steps, name, tick)
+    return start_decoding(path.absolute(), max_steps, name, on_wait)
 
 
 def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
@@ -40,12 +40,12 @@ def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: st
     return open_clip(path, max_steps, name).clip()
 
 
-def playable_copy(path: str | os.PathLike[str], name: str | None = None, tick: Tick = nothing) -> bytes:
+def browser_copy(path: str | os.PathLike[str], name: str | None = None, on_wait: OnWait = ignore_wait) -> bytes:
     """A video as mp4 that every browser plays, small and silent (pipeline/sandbox/browser_copy.py); see open_clip()."""
     path = Path(path)
     name = name or path.name
     _check(path, name)
-    return copied(path.absolute(), name, tick)
+    return make_browser_copy(path.absolute(), name, on_wait)
 
 
 def _check(path: Path, name: str) -> None:

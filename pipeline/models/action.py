@@ -22,7 +22,7 @@ from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
-VOICE = 0.5  # how much what moves and what the state says count beside what is there
+MOTION_AND_STATE_WEIGHT = 0.5  # how much what moves and what the state says count beside what is there
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,33 @@ class ActionNetwork(nn.Module):
         self.readout = nn.Linear(hidden, labels)
         self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
-    def evidence(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
+    def frame_log_probs(self, frames: Tensor, motion: Tensor, has_motion: Tensor) -> Tensor:
         """(..., D), (..., D), (...) -> log-probabilities by what is there and what moves (0: unknown), (..., 2, L)."""
-        there, moves = self.frame_evidence(frames).log_softmax(-1), self.motion_evidence(motion).log_softmax(-1)
-        return torch.stack([there, moves * moving.unsqueeze(-1)], -2)
+        appearance, motion = self.frame_evidence(frames).log_softmax(-1), self.motion_evidence(motion).log_softmax(-1)
+        return torch.stack([appearance, motion * has_motion.unsqueeze(-1)], -2)
 
-    def inputs(self, frames: Tensor, motion: Tensor, moving: Tensor, evidence: Tensor) -> Tensor:
+    def cell_inputs(self, frames: Tensor, motion: Tensor, has_motion: Tensor, frame_log_probs: Tensor) -> Tensor:
         """x_t: (..., D) what is there, (..., D) what moves, (...) whether that is known, their evidence (..., 2, L)
         -> (..., 2 L + 1 + P)."""
-        known = moving.unsqueeze(-1).to(frames.dtype)
+        has_motion = has_motion.unsqueeze(-1).to(frames.dtype)
         # Log-probabilities from -8 to 0 become -1 to 1, where a cell's tanh and sigmoids can tell them apart.
-        there, moves = (evidence / 4 + 1).unbind(-2)
-        here, change = ((torch.cat([frames, motion], -1) - self.mean) / self.std).chunk(2, -1)
-        rest = torch.relu(self.project(self.feature_dropout(torch.cat([here, change * known], -1))))
-        return torch.cat([self.dropout(there), self.dropout(moves * known), known, rest], -1)
+        appearance, motion = (frame_log_probs / 4 + 1).unbind(-2)
+        appearance, motion = ((torch.cat([frames, motion], -1) - self.mean) / self.std).chunk(2, -1)
+        rest = torch.relu(self.project(self.feature_dropout(torch.cat([appearance, motion * has_motion], -1))))
+        return torch.cat([self.dropout(appearance), self.dropout(motion * has_motion), has_motion, rest], -1)
 
-    def forward(self, frames: Tensor, motion: Tensor, moving: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, motion: Tensor, has_motion: Tensor) -> Tensor:
         """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
-        evidence = self.evidence(frames, motion, moving)
-        hidden, _ = self.cell.scan(self.inputs(frames, motion, moving, evidence))
-        counts = torch.stack([torch.ones_like(moving), moving], -1).cumsum(1)  # (B, T, 2)
-        return self.answer(hidden, evidence.cumsum(1), counts)
+        frame_log_probs = self.frame_log_probs(frames, motion, has_motion)
+        hidden, _ = self.cell.scan(self.cell_inputs(frames, motion, has_motion, frame_log_probs))
+        counts = torch.stack([torch.ones_like(has_motion), has_motion], -1).cumsum(1)  # (B, T, 2)
+        return self.combine_logits(hidden, frame_log_probs.cumsum(1), counts)
 
-    def answer(self, hidden: Tensor, total: Tensor, counts: Tensor) -> Tensor:
+    def combine_logits(self, hidden: Tensor, total: Tensor, counts: Tensor) -> Tensor:
         """State (..., H), summed evidence (..., 2, L) and how many frames gave it (..., 2) -> logits (..., L)."""
         mean = total / counts.clamp(min=1).unsqueeze(-1)
-        there, moves = mean.unbind(-2)
-        return there + VOICE * (moves + self.readout(hidden).log_softmax(-1))
+        appearance, motion = mean.unbind(-2)
+        return appearance + MOTION_AND_STATE_WEIGHT * (motion + self.readout(hidden).log_softmax(-1))
 
 
 class ActionModel:
@@ -103,37 +103,39 @@ class ActionModel:
         self.threshold: float = card["threshold"]
 
     @torch.inference_mode()
-    def read(self, features: Iterable[FrameFeatures]) -> Iterator[ActionStep]:
+    def predict(self, features: Iterable[FrameFeatures]) -> Iterator[ActionStep]:
         """Read frames as they come; one ActionStep after each, at constant cost."""
         network = self.network
         state: State = network.cell.initial_state()
         total, counts = torch.zeros(1, 2, len(self.labels)), torch.zeros(1, 2)
         for frame in features:
-            here = torch.from_numpy(frame.features)[None]
-            moves = torch.zeros_like(here) if frame.motion is None else torch.from_numpy(frame.motion)[None]
-            known = torch.tensor([frame.motion is not None])
-            evidence = network.evidence(here, moves, known)
-            state = network.cell.step(network.inputs(here, moves, known, evidence), state)
-            total = total + evidence
-            counts = counts + torch.tensor([[1, int(known)]])
-            logits = network.answer(state.h, total, counts)[0] / self.temperature
+            appearance = torch.from_numpy(frame.appearance)[None]
+            motion = torch.zeros_like(appearance) if frame.motion is None else torch.from_numpy(frame.motion)[None]
+            has_motion = torch.tensor([frame.motion is not None])
+            frame_log_probs = network.frame_log_probs(appearance, motion, has_motion)
+            state = network.cell.step(network.cell_inputs(appearance, motion, has_motion, frame_log_probs), state)
+            total = total + frame_log_probs
+            counts = counts + torch.tensor([[1, int(has_motion)]])
+            logits = network.combine_logits(state.h, total, counts)[0] / self.temperature
             yield ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), state.h[0].numpy().copy())
 
     @torch.inference_mode()
-    def inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
+    def cell_inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
         """x_t of every frame, (T, 2 L + 1 + P), as the cell reads it."""
-        frames = torch.from_numpy(np.stack([frame.features for frame in features]))
-        known = torch.tensor([frame.motion is not None for frame in features])
-        moves = torch.zeros_like(frames)
-        for row, frame in zip(moves, features, strict=True):
+        frames = torch.from_numpy(np.stack([frame.appearance for frame in features]))
+        has_motion = torch.tensor([frame.motion is not None for frame in features])
+        motion = torch.zeros_like(frames)
+        for row, frame in zip(motion, features, strict=True):
             if frame.motion is not None:
                 row.copy_(torch.from_numpy(frame.motion))
-        return self.network.inputs(frames, moves, known, self.network.evidence(frames, moves, known))
+        return self.network.cell_inputs(
+            frames, motion, has_motion, self.network.frame_log_probs(frames, motion, has_motion)
+        )
 
     @torch.inference_mode()
-    def glance(self, features: Sequence[FrameFeatures]) -> np.ndarray:
+    def per_frame_probabilities(self, features: Sequence[FrameFeatures]) -> np.ndarray:
         """Every frame by itself, as if it were the first: what the CNN alone says of each, (T, L) probabilities."""
-        frames = torch.from_numpy(np.stack([frame.features for frame in features]))
+        frames = torch.from_numpy(np.stack([frame.appearance for frame in features]))
         return self.network.frame_evidence(frames).softmax(1).numpy()
 
 

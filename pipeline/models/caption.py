@@ -24,7 +24,16 @@ from torch import Tensor, nn
 
 from pipeline.media.clip import Clip
 from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
-from pipeline.models.decoding import Choice, Hypothesis, Written, beam_search, most_likely, retrace, score, write
+from pipeline.models.decoding import (
+    DecodedToken,
+    Hypothesis,
+    TokenSampler,
+    beam_search,
+    force_decode,
+    generate,
+    greedy,
+    score,
+)
 from pipeline.models.encoder import Encoder
 from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary
@@ -51,11 +60,11 @@ class Caption:
     text: str
     score: float
     confidence: float
-    sure: bool
+    is_confident: bool
     steps: tuple[WordStep, ...]
 
 
-class Scene(NamedTuple):
+class EncoderOutput(NamedTuple):
     """What a decoder may look at. ``seen`` is False for places that do not exist (shorter clips of a batch)."""
 
     regions: Tensor  # (B, R, H)
@@ -64,14 +73,14 @@ class Scene(NamedTuple):
     seen: Tensor  # (B, R) bool
 
 
-class Writing(NamedTuple):
+class DecoderState(NamedTuple):
     """What a decoder carries from word to word; the plain one has only ``speak``."""
 
     speak: State
     watch: State | None = None
 
 
-class PlainDecoder(nn.Module):
+class ShowAndTellDecoder(nn.Module):
     """The picture is x_0, every word is the next x_t, and h_t says what comes after it."""
 
     def __init__(self, cell: str, vocabulary: int, features: int, hidden: int, embedded: int) -> None:
@@ -88,33 +97,37 @@ class PlainDecoder(nn.Module):
         self.picture = nn.Linear(hidden, embedded)
         self.speak = CELLS[cell](embedded, hidden)
 
-    def look(self, features: Tensor, seen: Tensor | None = None) -> Scene:
+    def encode(self, features: Tensor, seen: Tensor | None = None) -> EncoderOutput:
         """(B, R, D) -> what the decoder sees of it; ``seen`` (B, R) bool, everything if not given."""
         seen = torch.ones(features.shape[:2], dtype=torch.bool) if seen is None else seen
         regions = torch.relu(self.project(self.feature_dropout(features))) * seen.unsqueeze(2)
-        return Scene(regions, regions, regions.sum(1) / seen.sum(1, keepdim=True), seen)
+        return EncoderOutput(regions, regions, regions.sum(1) / seen.sum(1, keepdim=True), seen)
 
-    def begin(self, scene: Scene) -> Writing:
+    def init_state(self, scene: EncoderOutput) -> DecoderState:
         empty = self.speak.initial_state(len(scene.mean))
-        return Writing(self.speak.step(torch.relu(self.picture(scene.mean)), empty))
+        return DecoderState(self.speak.step(torch.relu(self.picture(scene.mean)), empty))
 
-    def step(self, tokens: Tensor, scene: Scene, state: Writing) -> tuple[Tensor, Writing, Tensor | None]:
+    def step(
+        self, tokens: Tensor, scene: EncoderOutput, state: DecoderState
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """Last words (B,) -> log-probabilities of the next (B, V), state, attention (B, R) or None."""
-        hidden, state, attention = self.hear(self.embed(tokens), scene, state)
-        logits = self.say(hidden).index_fill(1, torch.tensor([START, UNKNOWN]), -torch.inf)
+        hidden, state, attention = self.next_hidden(self.embed(tokens), scene, state)
+        logits = self.logits(hidden).index_fill(1, torch.tensor([START, UNKNOWN]), -torch.inf)
         return logits.log_softmax(1), state, attention
 
-    def hear(self, word: Tensor, scene: Scene, state: Writing) -> tuple[Tensor, Writing, Tensor | None]:
+    def next_hidden(
+        self, word: Tensor, scene: EncoderOutput, state: DecoderState
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
         """The last word's embedding (B, E) -> what decides the next one, the new state, and where it looked."""
         speak = self.speak.step(word, state.speak)
-        return speak.h, Writing(speak), None
+        return speak.h, DecoderState(speak), None
 
-    def say(self, hidden: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
         """-> logits (..., V). The output matrix is the embedding again (Press & Wolf 2017)."""
         return nn.functional.linear(self.readout(self.dropout(hidden)), self.embed.weight, self.bias)
 
 
-class TopDownDecoder(PlainDecoder):
+class TopDownDecoder(ShowAndTellDecoder):
     """Before each word one cell decides where to look, and another, told what is there, decides what to say."""
 
     def _add_cells(self, cell: str, hidden: int, embedded: int) -> None:
@@ -123,24 +136,26 @@ class TopDownDecoder(PlainDecoder):
         self.query, self.key = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
         self.readout = nn.Linear(2 * hidden, embedded)
 
-    def look(self, features: Tensor, seen: Tensor | None = None) -> Scene:
-        scene = super().look(features, seen)
+    def encode(self, features: Tensor, seen: Tensor | None = None) -> EncoderOutput:
+        scene = super().encode(features, seen)
         return scene._replace(keys=self.key(scene.regions))
 
-    def begin(self, scene: Scene) -> Writing:
+    def init_state(self, scene: EncoderOutput) -> DecoderState:
         batch = len(scene.mean)
-        return Writing(self.speak.initial_state(batch), self.watch.initial_state(batch))
+        return DecoderState(self.speak.initial_state(batch), self.watch.initial_state(batch))
 
-    def hear(self, word: Tensor, scene: Scene, state: Writing) -> tuple[Tensor, Writing, Tensor | None]:
+    def next_hidden(
+        self, word: Tensor, scene: EncoderOutput, state: DecoderState
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
         assert state.watch is not None
         watch = self.watch.step(torch.cat([word, scene.mean, state.speak.h], 1), state.watch)
         attention = self.attend(self.query(watch.h), scene)
         there = torch.einsum("br,brh->bh", attention, scene.regions)
         speak = self.speak.step(torch.cat([there, watch.h], 1), state.speak)
-        return torch.cat([speak.h, there], 1), Writing(speak, watch), attention
+        return torch.cat([speak.h, there], 1), DecoderState(speak, watch), attention
 
     @staticmethod
-    def attend(query: Tensor, scene: Scene) -> Tensor:
+    def attend(query: Tensor, scene: EncoderOutput) -> Tensor:
         """(B, H) -> how much each region is looked at, (B, R): softmax(k q / sqrt(H)), Vaswani et al. 2017."""
         scores = torch.einsum("brh,bh->br", scene.keys, query) / math.sqrt(query.shape[1])
         return scores.masked_fill(~scene.seen, -torch.inf).softmax(1)
@@ -156,64 +171,68 @@ class ClipDecoder(TopDownDecoder):
         nn.init.zeros_(self.remember.weight)  # training starts from a photo captioner that looks at frames
         nn.init.zeros_(self.remember.bias)
 
-    def look(self, features: Tensor, seen: Tensor | None = None) -> Scene:
+    def encode(self, features: Tensor, seen: Tensor | None = None) -> EncoderOutput:
         seen = torch.ones(features.shape[:2], dtype=torch.bool) if seen is None else seen
         here = self.project(self.feature_dropout(features))
         read, _ = self.read.scan(torch.relu(here))
         regions = torch.relu(here + self.remember(read)) * seen.unsqueeze(2)
-        return Scene(regions, self.key(regions), regions.sum(1) / seen.sum(1, keepdim=True), seen)
+        return EncoderOutput(regions, self.key(regions), regions.sum(1) / seen.sum(1, keepdim=True), seen)
 
     @staticmethod
-    def prefixes(scene: Scene) -> Scene:
+    def prefixes(scene: EncoderOutput) -> EncoderOutput:
         """One clip of T frames -> T clips, its first frame, its first two, ... No frame is read again: what the
         reader knew at a frame does not depend on later ones."""
         count = scene.regions.shape[1]
         seen = torch.ones(count, count, dtype=torch.bool).tril()
         regions, keys = (part.expand(count, -1, -1) for part in scene[:2])
         mean = scene.regions[0].cumsum(0) / torch.arange(1, count + 1).unsqueeze(1)
-        return Scene(regions, keys, mean, seen)
+        return EncoderOutput(regions, keys, mean, seen)
 
 
-DECODERS: dict[str, type[PlainDecoder]] = {"photo": TopDownDecoder, "plain": PlainDecoder, "clip": ClipDecoder}
+DECODERS: dict[str, type[ShowAndTellDecoder]] = {
+    "photo": TopDownDecoder,
+    "plain": ShowAndTellDecoder,
+    "clip": ClipDecoder,
+}
 
 
 class CaptionModel:
     """A trained decoder with its card: vocabulary and the threshold under which a sentence is a guess."""
 
-    def __init__(self, decoder: PlainDecoder, card: Card) -> None:
+    def __init__(self, decoder: ShowAndTellDecoder, card: Card) -> None:
         self.decoder = decoder.eval()
         self.vocabulary = Vocabulary(card["vocabulary"].split())
         self.threshold: float = card["threshold"]
         self.limits: list[str] = card["limits"]
 
     @torch.inference_mode()
-    def look(self, features: np.ndarray) -> Scene:
+    def encode(self, features: np.ndarray) -> EncoderOutput:
         """Of B photos their maps (B, R, D), of one clip its frames' features (1, T, D); float32."""
-        return self.decoder.look(torch.from_numpy(features))
+        return self.decoder.encode(torch.from_numpy(features))
 
-    def write(self, scene: Scene, choose: Choice = most_likely) -> Iterator[WordStep]:
+    def generate(self, scene: EncoderOutput, choose: TokenSampler = greedy) -> Iterator[WordStep]:
         """One picture's sentence, each word as soon as it is decided."""
-        return self._steps(write(self.decoder, scene, choose))
+        return self._steps(generate(self.decoder, scene, choose))
 
-    def search(self, scene: Scene, width: int) -> list[list[Hypothesis]]:
+    def search(self, scene: EncoderOutput, width: int) -> list[list[Hypothesis]]:
         """Beam search for every picture of the scene; each one's sentences, the best first."""
         *_, beam = beam_search(self.decoder, scene, len(scene.mean), width)
         return beam.hypotheses()
 
-    def watch_search(self, scene: Scene, width: int) -> Iterator[list[Hypothesis]]:
+    def stream_beam_search(self, scene: EncoderOutput, width: int) -> Iterator[list[Hypothesis]]:
         """The same for one picture, its sentences so far after every word."""
         for beam in beam_search(self.decoder, scene, 1, width):
             yield beam.hypotheses()[0]
 
-    def explain(self, scene: Scene, sentences: Sequence[Hypothesis]) -> list[Caption]:
+    def describe_words(self, scene: EncoderOutput, sentences: Sequence[Hypothesis]) -> list[Caption]:
         """The full account of sentences that were found, one for each picture of the scene."""
-        told = retrace(self.decoder, scene, [sentence.tokens for sentence in sentences])
+        told = force_decode(self.decoder, scene, [sentence.tokens for sentence in sentences])
         return [self.caption(tuple(self._steps(each))) for each in told]
 
-    def evolve(self, scene: Scene, width: int) -> list[Caption]:
+    def captions_per_frame(self, scene: EncoderOutput, width: int) -> list[Caption]:
         """What would be said of a clip after each of its T frames, T captions; of photos one each."""
         scene = self.decoder.prefixes(scene) if isinstance(self.decoder, ClipDecoder) else scene
-        return self.explain(scene, [sentences[0] for sentences in self.search(scene, width)])
+        return self.describe_words(scene, [sentences[0] for sentences in self.search(scene, width)])
 
     def caption(self, steps: tuple[WordStep, ...]) -> Caption:
         """Word steps up to the end -> the caption they are."""
@@ -225,7 +244,7 @@ class CaptionModel:
     def text(self, sentence: Hypothesis) -> str:
         return " ".join(self.vocabulary[token] for token in sentence.tokens)
 
-    def _steps(self, written: Iterable[Written]) -> Iterator[WordStep]:
+    def _steps(self, written: Iterable[DecodedToken]) -> Iterator[WordStep]:
         for token, log_p, attention in written:
             best = log_p.exp().topk(RUNNERS_UP + 1)
             ranked = zip(best.indices.tolist(), best.values.tolist(), strict=True)
@@ -265,7 +284,7 @@ def captioner_for(clip: Clip) -> str:
     return "photo" if clip.kind == "photo" else "clip"
 
 
-def look(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> Scene:
+def encode(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel) -> EncoderOutput:
     """What a captioner sees: the regions of photos, or the frames of one clip."""
     seen = encoder.encode([frame.image for clip in clips for frame in clip.frames])
-    return model.look(seen.maps if captioner_for(clips[0]) == "photo" else seen.features[None])
+    return model.encode(seen.maps if captioner_for(clips[0]) == "photo" else seen.features[None])

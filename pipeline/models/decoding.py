@@ -20,7 +20,7 @@ from pipeline.models.vocabulary import END, START
 MAX_WORDS = 24
 LENGTH_POWER = 0.9  # a sentence is ranked by log-probability / tokens**0.9 (Wu et al. 2016 without their offset)
 
-Scene = Any  # what a decoder looks at: a named tuple of tensors whose first dimension is B
+EncoderOutput = Any  # what a decoder looks at: a named tuple of tensors whose first dimension is B
 State = Any  # what it carries from word to word: likewise, or a named tuple of such
 Tree = TypeVar("Tree")
 
@@ -28,15 +28,15 @@ Tree = TypeVar("Tree")
 class Decoder(Protocol):
     """What is searched: a recurrent network that writes."""
 
-    def begin(self, scene: Scene) -> State: ...
+    def init_state(self, scene: EncoderOutput) -> State: ...
 
-    def step(self, tokens: Tensor, scene: Scene, state: State) -> tuple[Tensor, State, Tensor | None]:
+    def step(self, tokens: Tensor, scene: EncoderOutput, state: State) -> tuple[Tensor, State, Tensor | None]:
         """Last words (B,) -> log-probabilities of the next (B, V; -inf for what must not be said), the new state,
         and where it looked (B, R), if it can look."""
         ...
 
 
-class Written(NamedTuple):
+class DecodedToken(NamedTuple):
     """One more word of one sentence: its token, what else was possible (V,), and where the network looked (R,)."""
 
     token: int
@@ -53,24 +53,24 @@ class Hypothesis:
 
     @property
     def score(self) -> float:
-        return score(self.log_probability, len(self.tokens) + 1)
+        return normalised_score(self.log_probability, len(self.tokens) + 1)
 
 
-def score(log_probability: float, tokens: int) -> float:
+def normalised_score(log_probability: float, tokens: int) -> float:
     """What sentences of different lengths are compared by; ``tokens`` counts the end too."""
     return log_probability / tokens**LENGTH_POWER
 
 
-Rule = Callable[[Sequence[int]], list[int]]  # tokens so far -> tokens that may not come next
-Choice = Callable[[Tensor], int]  # log-probabilities (V,) -> token
+TokenFilter = Callable[[Sequence[int]], list[int]]  # tokens so far -> tokens that may not come next
+TokenSampler = Callable[[Tensor], int]  # log-probabilities (V,) -> token
 
 
-def most_likely(log_probabilities: Tensor) -> int:
+def greedy(log_probabilities: Tensor) -> int:
     """The greedy choice."""
     return int(log_probabilities.argmax())
 
 
-def sampled(temperature: float, top_p: float, seed: int) -> Choice:
+def nucleus_sampler(temperature: float, top_p: float, seed: int) -> TokenSampler:
     """Draw from the likeliest words that together have ``top_p`` (nucleus sampling, Holtzman et al. 2020) of the
     distribution sharpened (temperature < 1) or flattened (> 1). The same seed draws the same sentence."""
     if temperature <= 0 or not 0 < top_p <= 1:
@@ -85,7 +85,7 @@ def sampled(temperature: float, top_p: float, seed: int) -> Choice:
     return choose
 
 
-def no_repeats(tokens: Sequence[int]) -> list[int]:
+def no_repeat_trigrams(tokens: Sequence[int]) -> list[int]:
     """What may not come next in a sentence: the end before any word, and what would repeat three words in a row."""
     if len(tokens) == 1:
         return [END]
@@ -94,27 +94,31 @@ def no_repeats(tokens: Sequence[int]) -> list[int]:
 
 
 @torch.inference_mode()
-def write(decoder: Decoder, scene: Scene, choose: Choice = most_likely, rule: Rule = no_repeats) -> Iterator[Written]:
+def generate(
+    decoder: Decoder, scene: EncoderOutput, choose: TokenSampler = greedy, rule: TokenFilter = no_repeat_trigrams
+) -> Iterator[DecodedToken]:
     """One sentence, each word as soon as it is chosen; the last has the token END. ``scene`` holds one picture."""
-    state, tokens = decoder.begin(scene), [START]
+    state, tokens = decoder.init_state(scene), [START]
     while tokens[-1] != END:
         log_p, state, attention = decoder.step(torch.tensor(tokens[-1:]), scene, state)
         allowed = log_p[0].index_fill(0, torch.tensor(rule(tokens), dtype=torch.long), -torch.inf)
         tokens.append(choose(allowed) if len(tokens) <= MAX_WORDS else END)
-        yield Written(tokens[-1], log_p[0], None if attention is None else attention[0])
+        yield DecodedToken(tokens[-1], log_p[0], None if attention is None else attention[0])
 
 
 @torch.inference_mode()
-def retrace(decoder: Decoder, scene: Scene, sentences: Sequence[Sequence[int]]) -> list[list[Written]]:
+def force_decode(
+    decoder: Decoder, scene: EncoderOutput, sentences: Sequence[Sequence[int]]
+) -> list[list[DecodedToken]]:
     """The same account of sentences that are known already, one for each picture of the scene; END is added."""
-    state, found = decoder.begin(scene), [[] for _ in sentences]
+    state, found = decoder.init_state(scene), [[] for _ in sentences]
     last = torch.tensor([START] * len(sentences))
     for place in range(max(map(len, sentences)) + 1):
         log_p, state, attention = decoder.step(last, scene, state)
         last = torch.tensor([tokens[place] if place < len(tokens) else END for tokens in sentences])
         for b, tokens in enumerate(sentences):
             if place <= len(tokens):
-                found[b].append(Written(int(last[b]), log_p[b], None if attention is None else attention[b]))
+                found[b].append(DecodedToken(int(last[b]), log_p[b], None if attention is None else attention[b]))
     return found
 
 
@@ -134,22 +138,22 @@ class Beam:
         found = []
         for sentences, scores in zip(self.tokens, self.log_probability.tolist(), strict=True):
             each = [
-                Hypothesis(tuple(t for t in tokens[1:] if t != END), score)
-                for tokens, score in zip(sentences, scores, strict=True)
-                if score > -torch.inf
+                Hypothesis(tuple(t for t in tokens[1:] if t != END), normalised_score)
+                for tokens, normalised_score in zip(sentences, scores, strict=True)
+                if normalised_score > -torch.inf
             ]
-            found.append(sorted(each, key=lambda h: -h.score))
+            found.append(sorted(each, key=lambda h: -h.normalised_score))
         return found
 
 
 @torch.inference_mode()
 def beam_search(
     decoder: Decoder,
-    scene: Scene,
+    scene: EncoderOutput,
     batch: int,
     width: int,
-    begun: Sequence[int] = (START,),
-    rule: Rule = no_repeats,
+    prefix: Sequence[int] = (START,),
+    rule: TokenFilter = no_repeat_trigrams,
 ) -> Iterator[Beam]:
     """Write ``width`` sentences for each of ``batch`` pictures; the beam after each word, the last one finished.
 
@@ -159,29 +163,29 @@ def beam_search(
     continuation of slots 1..k that no earlier slot took. So a wider beam holds every sentence of a narrower one, and
     its best score is never lower; width 1 is the greedy sentence.
     """
-    scene = take(scene, torch.arange(batch).repeat_interleave(width))
-    state = decoder.begin(scene)
-    for token in begun[:-1]:
+    scene = select_rows(scene, torch.arange(batch).repeat_interleave(width))
+    state = decoder.init_state(scene)
+    for token in prefix[:-1]:
         _, state, _ = decoder.step(torch.full((batch * width,), token), scene, state)
     beam = Beam(
-        [[list(begun) for _ in range(width)] for _ in range(batch)],
+        [[list(prefix) for _ in range(width)] for _ in range(batch)],
         torch.full((batch, width), -torch.inf).index_fill(1, torch.tensor([0]), 0.0),
         torch.zeros(batch, width, dtype=torch.bool),
     )
-    for length in range(len(begun), len(begun) + MAX_WORDS + 1):
+    for length in range(len(prefix), len(prefix) + MAX_WORDS + 1):
         last = torch.tensor([tokens[-1] for sentences in beam.tokens for tokens in sentences])
         log_p, state, _ = decoder.step(last, scene, state)
-        if length == len(begun) + MAX_WORDS:  # no room for another word: only the end is left
+        if length == len(prefix) + MAX_WORDS:  # no room for another word: only the end is left
             log_p = torch.full_like(log_p, -torch.inf).index_copy(1, torch.tensor([END]), log_p[:, [END]])
-        parents = advance(beam, log_p.view(batch, width, -1), rule)
+        parents = extend_beam(beam, log_p.view(batch, width, -1), rule)
         rows = parents + torch.arange(batch).unsqueeze(1) * width
-        state = take(state, rows.flatten())
+        state = select_rows(state, rows.flatten())
         yield beam
         if beam.ended.all():
             return
 
 
-def advance(beam: Beam, log_p: Tensor, rule: Rule) -> Tensor:
+def extend_beam(beam: Beam, log_p: Tensor, rule: TokenFilter) -> Tensor:
     """Give every live slot its next word, in place; -> the slots whose sentences they continue, (B, K)."""
     batch, width, _ = log_p.shape
     for b, sentences in enumerate(beam.tokens):
@@ -200,18 +204,18 @@ def advance(beam: Beam, log_p: Tensor, rule: Rule) -> Tensor:
                 continue
             parent = max(range(k + 1), key=lambda j: scores[j][taken[j]] if taken[j] < len(scores[j]) else -torch.inf)
             place = min(taken[parent], len(scores[parent]) - 1)
-            word, score = int(words[b, parent, place]), scores[parent][place]
+            word, normalised_score = int(words[b, parent, place]), scores[parent][place]
             taken[parent] += 1
             after[k] = [*before[parent], word]
             parents[b, k] = parent
-            beam.log_probability[b, k] = score
-            beam.ended[b, k] = word == END or score == -torch.inf
+            beam.log_probability[b, k] = normalised_score
+            beam.ended[b, k] = word == END or normalised_score == -torch.inf
         beam.tokens[b] = after
     return parents
 
 
-def take(tree: Tree, rows: Tensor | slice) -> Tree:
+def select_rows(tree: Tree, rows: Tensor | slice) -> Tree:
     """The chosen rows of every tensor in a scene or a state (named tuples of tensors, of None, or of their like)."""
     if tree is None or isinstance(tree, Tensor):
         return tree if tree is None else tree[rows]
-    return type(tree)(*(take(part, rows) for part in tree))
+    return type(tree)(*(select_rows(part, rows) for part in tree))

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.canvas import WIDE, canvas, fitted
+from pipeline.canvas import WIDE, canvas, fit_to_canvas
 from pipeline.media.clip import ClipStream
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
 from pipeline.models.efficientnet_lite import STRIDE
@@ -79,16 +79,16 @@ class Encoder:
         """T pictures, uint8 RGB of any sizes, T >= 1."""
         if not len(images):
             raise ValueError("encode() needs at least one picture.")
-        return self._encode_canvases([fitted(image) for image in images])
+        return self._encode_canvases([fit_to_canvas(image) for image in images])
 
     def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
         """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full, or
         the next frame of a ClipStream is still being decoded: the CNN would only wait for it."""
         waiting: list[tuple[Frame, list[np.ndarray]]] = []
-        at_hand = frames.at_hand if isinstance(frames, ClipStream) else lambda: True
+        ready = frames.ready if isinstance(frames, ClipStream) else lambda: True
         for frame in frames:
             waiting.append((frame, self._pictures(frame)))
-            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1 or not at_hand():
+            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1 or not ready():
                 yield from self._encode_waiting(waiting)
                 waiting = []
         if waiting:
@@ -96,8 +96,8 @@ class Encoder:
 
     def _pictures(self, frame: Frame) -> list[np.ndarray]:
         """The one or two pictures that are encoded of a frame."""
-        now = fitted(frame.image)
-        return [now] if frame.later is None else [now, difference_image(now, fitted(frame.later))]
+        now = fit_to_canvas(frame.image)
+        return [now] if frame.later_image is None else [now, difference_image(now, fit_to_canvas(frame.later_image))]
 
     def _encode_waiting(self, waiting: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
         rows = iter(self._encode_canvases([p for _, pictures in waiting for p in pictures]).features)

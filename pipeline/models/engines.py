@@ -21,7 +21,7 @@ from torch import nn
 
 from pipeline.canvas import WIDE
 
-CONFIGURATION = {
+OPENVINO_CONFIG = {
     "ENABLE_CPU_PINNING": False,  # decoders work beside it: a thread that is bound to a busy core holds up the others
 }
 
@@ -53,7 +53,7 @@ def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine
     """The backbone run by OpenVINO: in float32, which agrees with torch, or in bfloat16 (8 bits of mantissa, sums in
     float32), which is faster on a CPU made for it and costs next to nothing in labels and captions
     (benchmarks/README.md)."""
-    return compiled(openvino_graph(backbone), precision)
+    return compile_openvino(openvino_graph(backbone), precision)
 
 
 def openvino_graph(backbone: nn.Module) -> ov.Model:
@@ -67,9 +67,9 @@ def openvino_graph(backbone: nn.Module) -> ov.Model:
         return import_openvino().convert_model(traced, example_input=example)
 
 
-def compiled(graph: ov.Model, precision: Precision) -> Engine:
+def compile_openvino(graph: ov.Model, precision: Precision) -> Engine:
     """A converted backbone made ready for this CPU."""
-    settings = {**CONFIGURATION, "INFERENCE_PRECISION_HINT": precision}
+    settings = {**OPENVINO_CONFIG, "INFERENCE_PRECISION_HINT": precision}
 
     @cache
     def request_for(size: tuple[int, int]) -> ov.InferRequest:
@@ -98,10 +98,10 @@ def best_engine() -> EngineName:
     """torch where there is a CUDA GPU, else what is fastest on this CPU (benchmarks/README.md)."""
     if torch.cuda.is_available():
         return "torch"
-    return "openvino-bf16" if multiplies_bf16() else "openvino"
+    return "openvino-bf16" if supports_bf16() else "openvino"
 
 
-def multiplies_bf16() -> bool:
+def supports_bf16() -> bool:
     """Whether this CPU has instructions for bfloat16; elsewhere they would be imitated, more slowly than float32."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
-from pipeline.models.decoding import Rule, beam_search
+from pipeline.models.decoding import TokenFilter, beam_search
 from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
 
@@ -34,7 +34,7 @@ class TextStep:
 
     text: str
     token: str
-    following: tuple[tuple[str, float], ...]
+    next_tokens: tuple[tuple[str, float], ...]
     hidden: np.ndarray
 
 
@@ -53,19 +53,19 @@ class LanguageNetwork(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """Texts from START on, (B, N) -> logits of what follows each token, (B, N, V)."""
         hidden, _ = self.cell.scan(self.dropout(self.embed(tokens)))
-        return self.say(hidden)
+        return self.logits(hidden)
 
-    def say(self, hidden: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
         return nn.functional.linear(self.readout(self.dropout(hidden)), self.embed.weight, self.bias)
 
-    def begin(self, texts: Tensor) -> State:
+    def init_state(self, texts: Tensor) -> State:
         """The state before any token; ``texts`` (B, 0) only says how many there are (see decoding.Decoder)."""
         return self.cell.initial_state(len(texts))
 
     def step(self, tokens: Tensor, texts: Tensor, state: State) -> tuple[Tensor, State, None]:
         """Last tokens (B,) -> log-probabilities of the next (B, V), and the state."""
         state = self.cell.step(self.embed(tokens), state)
-        logits = self.say(state.h).index_fill(1, torch.tensor([START, UNKNOWN]), -torch.inf)
+        logits = self.logits(state.h).index_fill(1, torch.tensor([START, UNKNOWN]), -torch.inf)
         return logits.log_softmax(1), state, None
 
 
@@ -75,39 +75,39 @@ class LanguageModel:
     def __init__(self, network: LanguageNetwork, card: Card) -> None:
         self.network = network.eval()
         self.vocabulary = Vocabulary(card["vocabulary"].split())
-        self.spells: bool = card["unit"] == "letter"
+        self.is_character_level: bool = card["unit"] == "letter"
         self.limits: list[str] = card["limits"]
         self.card = card
 
     def tokens(self, text: str) -> list[int]:
         """START and the text's tokens. A letter model reads only a to z."""
-        units = [c for c in text.lower() if c.isascii() and c.isalpha()] if self.spells else tokenize(text)
-        return [START, *self.vocabulary.numbers(units)]
+        units = [c for c in text.lower() if c.isascii() and c.isalpha()] if self.is_character_level else tokenize(text)
+        return [START, *self.vocabulary.encode(units)]
 
     @torch.inference_mode()
     def read(self, text: str) -> Iterator[TextStep]:
         """What may follow nothing, then the first token, then the first two, ..."""
         nothing = torch.zeros(1, 0)
-        state, so_far = self.network.begin(nothing), []
+        state, so_far = self.network.init_state(nothing), []
         for token in self.tokens(text):
             log_p, state, _ = self.network.step(torch.tensor([token]), nothing, state)
             if token != START:
                 so_far.append(self.vocabulary[token])
             best = log_p[0].exp().topk(TOP + 1)
-            following = tuple(
+            next_tokens = tuple(
                 (self._shown(k), p) for k, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)
             )
-            yield TextStep(self._joined(so_far), so_far[-1] if so_far else "", following, state.h[0].numpy().copy())
+            yield TextStep(self._joined(so_far), so_far[-1] if so_far else "", next_tokens, state.h[0].numpy().copy())
 
     def next(self, text: str) -> list[tuple[str, float]]:
         """The TOP likeliest next tokens with their probabilities, the likeliest first; the end is not one of them."""
         *_, last = self.read(text)
-        return [(token, p) for token, p in last.following if token][:TOP]
+        return [(token, p) for token, p in last.next_tokens if token][:TOP]
 
     def complete(self, prefix: str) -> list[tuple[str, float]]:
         """The likeliest texts that begin with the prefix and are longer, with their probabilities given the prefix."""
-        begun = self.tokens(prefix)
-        *_, beam = beam_search(self.network, torch.zeros(1, 0), 1, BEAM, begun, longer_than(len(begun)))
+        prefix = self.tokens(prefix)
+        *_, beam = beam_search(self.network, torch.zeros(1, 0), 1, BEAM, prefix, longer_than(len(prefix)))
         found = sorted(beam.hypotheses()[0], key=lambda h: -h.log_probability)[:TOP]
         return [(self._joined([self.vocabulary[t] for t in h.tokens]), math.exp(h.log_probability)) for h in found]
 
@@ -115,10 +115,10 @@ class LanguageModel:
         return "" if token == END else self.vocabulary[token]
 
     def _joined(self, units: list[str]) -> str:
-        return ("" if self.spells else " ").join(units)
+        return ("" if self.is_character_level else " ").join(units)
 
 
-def longer_than(length: int) -> Rule:
+def longer_than(length: int) -> TokenFilter:
     """The rule of beam search by which a text may not end where it began."""
     return lambda tokens: [END] if len(tokens) <= length else []
 

@@ -36,7 +36,7 @@ class Vocabulary:
         """The tokens without the three special ones, as the constructor takes them."""
         return self.tokens[len(SPECIAL) :]
 
-    def numbers(self, words: Iterable[str]) -> list[int]:
+    def encode(self, words: Iterable[str]) -> list[int]:
         """Words -> numbers; what is not in the list becomes UNKNOWN."""
         return [self._number.get(word, UNKNOWN) for word in words]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from string import Template
 
 from pipeline.analysis import reading
-from pipeline.analysis.segments import LONG, STEPS
+from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
-from pipeline.models.caption import BEAM, captioner_for, load_caption, look
+from pipeline.models.caption import BEAM, captioner_for, encode, load_caption
 from pipeline.models.encoder import in_order, load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
@@ -28,14 +28,14 @@ def page(path: Path, cell: str) -> str:
     encoder, model = load_encoder(), load_action(cell)
     features = in_order(encoder.encode_frames(stream), stream)
     clip = stream.clip()
-    steps = list(model.read(features))
+    steps = list(model.predict(features))
     verdict = reading.verdict(model, steps)
-    pictures = [figure_data.data_uri(frame.jpeg) for frame in clip.frames]
+    pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
     captioner = load_caption(captioner_for(clip), cell)
-    captions = captioner.evolve(look([clip], encoder, captioner), BEAM)
+    captions = captioner.captions_per_frame(encode([clip], encoder, captioner), BEAM)
     parts = {
         "stage": {"pictures": pictures},
-        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.sure] for c in captions]},
+        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.is_confident] for c in captions]},
         "letters": figure_data.letters(model, steps),
     }
     if len(steps) > 1:
@@ -43,12 +43,12 @@ def page(path: Path, cell: str) -> str:
             "pictures": pictures,
             **figure_data.timeline(model, features, steps, verdict, clip.duration),
         }
-    if clip.kind == "video" and clip.duration >= LONG:
+    if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
         stream = open_clip(path, STEPS)
         closer = in_order(encoder.encode_frames(stream), stream)
-        names = figure_data.coloured_labels(model, steps)
-        parts["pieces"] = figure_data.pieces(model, closer, clip.duration, names)
-    shared = figure_data.on_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
+        names = figure_data.chart_labels(model, steps)
+        parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
+    shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
     return filled(path.name, about, {"shared": shared, "parts": parts})
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from pipeline.limits import COPY_MEGABYTES, COPY_SECONDS
 from pipeline.sandbox.messages import MediaError
-from pipeline.sandbox.pictures import bounded
-from pipeline.sandbox.sampling import grabbed
-from pipeline.sandbox.videos import opened
+from pipeline.sandbox.pictures import shrink_to_preview
+from pipeline.sandbox.sampling import frame_times
+from pipeline.sandbox.videos import open_video
 
 CLOCK = Fraction(1, 1000)  # seconds: the unit of a picture's time
 CLOSEST = 1 / 31  # seconds between pictures: no more than 30 a second
@@ -33,7 +33,7 @@ def copy(path: Path, name: str) -> bytes:
     Raises MediaError if it holds no picture.
     """
     target = BytesIO()
-    with opened(path, name) as capture:
+    with open_video(path, name) as capture:
         pictures = shown(capture)
         time, first = next(pictures, (0.0, None))
         if first is None:
@@ -54,12 +54,12 @@ def copy(path: Path, name: str) -> bytes:
 def shown(capture: cv2.VideoCapture) -> Iterator[tuple[float, np.ndarray]]:
     """Pictures with their times in seconds: (H, W, 3) uint8 BGR, bounded, of even sides."""
     last = -CLOSEST
-    for time in grabbed(capture):
+    for time in frame_times(capture):
         if time < last + CLOSEST:
             continue
         ok, picture = capture.retrieve()
         if ok and picture is not None and picture.size:
-            picture = bounded(picture)
+            picture = shrink_to_preview(picture)
             height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
             if min(height, width) > 0:
                 yield time, np.ascontiguousarray(picture[:height, :width])

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES
 from pipeline.sandbox.decode import decode
-from pipeline.sandbox.messages import PIPE_BYTES, Ended, Frame, MediaError, Opened, _say
+from pipeline.sandbox.messages import PIPE_BYTES, ClipEnd, ClipInfo, Frame, MediaError, write_message
 
 NICENESS = 10  # the CNN goes first: its threads wait for each other, and one that a decoder holds up holds up all
 
@@ -52,7 +52,7 @@ def _child(job: dict[str, Any], descriptor: int) -> None:
             try:
                 _copy(job, pipe) if job["task"] == "copy" else _frames(job, pipe)
             except MediaError as error:
-                _say(pipe, {"error": str(error)})
+                write_message(pipe, {"error": str(error)})
     finally:
         os._exit(0)
 
@@ -60,16 +60,16 @@ def _child(job: dict[str, Any], descriptor: int) -> None:
 def _frames(job: dict[str, Any], pipe: IO[bytes]) -> None:
     for message in decode(Path(job["path"]), job["max_steps"], job["name"]):
         match message:
-            case Opened(kind, width, height, mime, claimed):
-                _say(pipe, {"opened": [kind, width, height, mime, claimed]})
+            case ClipInfo(kind, width, height, mime, claimed):
+                write_message(pipe, {"opened": [kind, width, height, mime, claimed]})
             case Frame(index, time, image, later, jpeg):
-                _say(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
+                write_message(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
                 for picture in (image, later):
                     if picture is not None:
                         pipe.write(picture.data)
                 pipe.write(jpeg)
-            case Ended(duration, times):
-                _say(pipe, {"ended": [duration, times]})
+            case ClipEnd(duration, times):
+                write_message(pipe, {"ended": [duration, times]})
         pipe.flush()
 
 
@@ -77,7 +77,7 @@ def _copy(job: dict[str, Any], pipe: IO[bytes]) -> None:
     from pipeline.sandbox.browser_copy import copy
 
     data = copy(Path(job["path"]), job["name"])
-    _say(pipe, {"copy": len(data)})
+    write_message(pipe, {"copy": len(data)})
     pipe.write(data)
 
 

@@ -14,21 +14,23 @@ from pathlib import Path
 
 import cv2
 
-from pipeline.canvas import fitted
+from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_SECONDS
-from pipeline.sandbox.messages import Ended, Frame
-from pipeline.sandbox.pictures import bounded, frame_of
-from pipeline.sandbox.sampling import MOTION_GAP, STRIDE, TIME_SLACK, level_for
-from pipeline.sandbox.videos import opened
+from pipeline.sandbox.messages import ClipEnd, Frame
+from pipeline.sandbox.pictures import make_frame, shrink_to_preview
+from pipeline.sandbox.sampling import MOTION_GAP, STRIDE, TIME_SLACK, stride_exponent_for
+from pipeline.sandbox.videos import open_video
 
 FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
 LOOKED_AT = 20  # pictures before that is judged
 PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves it as it is
-RUN_UP = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
+SEEK_MARGIN = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
 
 
-def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | Ended, None, bool]:
+def read_at_key_frames(
+    path: Path, name: str, claimed_duration: float, max_steps: int
+) -> Generator[Frame | ClipEnd, None, bool]:
     """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if
     the key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
     stretch = stretch_for(claimed, max_steps)
@@ -40,7 +42,7 @@ def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) ->
         return False
     firsts = {int((key + TIME_SLACK) / stretch): key for key in reversed(keys)}  # of each stretch
     times: list[float] = []
-    with opened(path, name) as capture:
+    with open_video(path, name) as capture:
         for key in sorted(firsts.values()):
             frame = frame_after(capture, key, len(times))
             if frame is None:
@@ -49,7 +51,7 @@ def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) ->
             times.append(frame.time)
         if claimed > keys[-1] + stretch and lasts(capture, keys[-1] + stretch):
             return False
-    yield Ended(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
+    yield ClipEnd(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
     return True
 
 
@@ -63,15 +65,15 @@ def lasts(capture: cv2.VideoCapture, until: float) -> bool:
 
 def stretch_for(seconds: float, max_steps: int) -> float:
     """How far apart frames will be in a clip of this length, in seconds; 0 if it is unknown."""
-    level = level_for(seconds, max_steps)
-    return 0.0 if level is None else STRIDE * 2**level
+    stride_exponent = stride_exponent_for(seconds, max_steps)
+    return 0.0 if stride_exponent is None else STRIDE * 2**stride_exponent
 
 
 def key_times(path: Path, name: str, farthest: float) -> list[float]:
     """When the key frames are shown, in seconds, as their packets say; empty if two of them are farther apart, if they
     are not sparse, or if that cannot be told."""
     found: list[float] = []
-    with opened(path, name) as capture:
+    with open_video(path, name) as capture:
         if not capture.set(cv2.CAP_PROP_FORMAT, PACKETS):
             return []
         first = None
@@ -91,17 +93,17 @@ def key_times(path: Path, name: str, farthest: float) -> list[float]:
 
 def frame_after(capture: cv2.VideoCapture, key: float, index: int) -> Frame | None:
     """The frame a moment after a key frame, and its later one; None if the file cannot be read from there."""
-    at = key + RUN_UP / capture.get(cv2.CAP_PROP_FPS)
+    at = key + SEEK_MARGIN / capture.get(cv2.CAP_PROP_FPS)
     if not capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at) or not capture.grab():
         return None
     time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
     ok, picture = capture.retrieve()
     if not ok or not key <= time <= at + STRIDE:
         return None
-    picture = bounded(picture)
+    picture = shrink_to_preview(picture)
     while capture.grab():
         if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
             ok, later = capture.retrieve()
-            alike = ok and bounded(later).shape == picture.shape
-            return frame_of(index, time, picture, fitted(bounded(later)) if alike else None)
-    return frame_of(index, time, picture)
+            alike = ok and shrink_to_preview(later).shape == picture.shape
+            return make_frame(index, time, picture, fit_to_canvas(shrink_to_preview(later)) if alike else None)
+    return make_frame(index, time, picture)

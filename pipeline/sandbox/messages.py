@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from PIL import Image
 
-from pipeline.canvas import KEPT_SIDE, TALL, WIDE
+from pipeline.canvas import PREVIEW_SIDE, TALL, WIDE
 from pipeline.limits import COPY_MEGABYTES
 
 Kind = Literal["video", "photo", "folder"]
@@ -22,14 +22,14 @@ class MediaError(Exception):
 
 
 @dataclass(frozen=True)
-class Opened:
+class ClipInfo:
     """What is known of a file before its first picture is decoded."""
 
     kind: Kind
     width: int  # of the file's pictures, upright, in pixels
     height: int
     mime: str | None = None  # of a video that today's browsers play as it is, else None
-    claimed: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
+    claimed_duration: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,21 @@ class Frame:
     index: int
     time: float
     image: np.ndarray
-    later: np.ndarray | None = None
-    jpeg: bytes = b""
+    later_image: np.ndarray | None = None
+    preview_jpeg: bytes = b""
 
 
 @dataclass(frozen=True)
-class Ended:
+class ClipEnd:
     """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
 
     duration: float
     times: tuple[float, ...]
 
 
-LONGEST_LINE = 200_000  # bytes of JSON
-LARGEST_JPEG = 10**6  # bytes
-MOST_JPEG_BYTES = 50 * 10**6  # of one clip
+MAX_HEADER_BYTES = 200_000  # bytes of JSON
+MAX_JPEG_BYTES = 10**6  # bytes
+MAX_CLIP_JPEG_BYTES = 50 * 10**6  # of one clip
 
 
 KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
@@ -68,15 +68,15 @@ KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
 PIPE_BYTES = 1 << 20
 
 
-Message = Opened | Frame | Ended | bytes | MediaError  # what a child says: the last three are last words
+Message = ClipInfo | Frame | ClipEnd | bytes | MediaError  # what a child says: the last three are last words
 
 
-class _Said:
+class MessageValidator:
     """What a child has said so far: its messages must make sense in their order."""
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._task, self._most = job["task"], job.get("max_steps", 0)
-        self._opened: Opened | None = None
+        self._opened: ClipInfo | None = None
         self._times: set[float] = set()
         self._bytes = 0
 
@@ -87,77 +87,77 @@ class _Said:
                 fine = True
             case bytes():
                 fine = self._task == "copy"
-            case Opened():
+            case ClipInfo():
                 fine = self._task == "frames" and self._opened is None
                 self._opened = message
-            case Frame(time=time, jpeg=jpeg):
+            case Frame(time=time, preview_jpeg=jpeg):
                 fine = self._opened is not None and not (self._opened.kind == "photo" and self._times)
                 self._times.add(time)
                 self._bytes += len(jpeg)
-                fine = fine and self._bytes <= MOST_JPEG_BYTES
-            case Ended(times=times):
+                fine = fine and self._bytes <= MAX_CLIP_JPEG_BYTES
+            case ClipEnd(times=times):
                 fine = 0 < len(times) <= self._most and list(times) == sorted(set(times)) and self._times >= set(times)
         if not fine:
-            raise _BrokenError
+            raise ProtocolError
 
 
-class _BrokenError(Exception):
+class ProtocolError(Exception):
     """What came through the pipe is not what was asked for."""
 
 
-def _message(pipe: IO[bytes]) -> Message:
+def read_message(pipe: IO[bytes]) -> Message:
     """The next that the child says; nothing in it is believed."""
-    told = json.loads(pipe.readline(LONGEST_LINE))
-    if "frame" in told:
-        return _frame(pipe, *told["frame"])
-    if "opened" in told:
-        kind, width, height, mime, claimed = told["opened"]
+    message = json.loads(pipe.readline(MAX_HEADER_BYTES))
+    if "frame" in message:
+        return _frame(pipe, *message["frame"])
+    if "opened" in message:
+        kind, width, height, mime, claimed = message["opened"]
         if kind not in KINDS or mime not in MIMES:
-            raise _BrokenError
-        return Opened(kind, int(width), int(height), mime, _seconds(claimed))
-    if "ended" in told:
-        duration, times = told["ended"]
-        return Ended(_seconds(duration), tuple(map(_seconds, times)))
-    if "copy" in told:
-        return _bytes(pipe, told["copy"], COPY_MEGABYTES * 10**6)
-    return MediaError(str(told["error"]).replace("\n", " "))
+            raise ProtocolError
+        return ClipInfo(kind, int(width), int(height), mime, _seconds(claimed))
+    if "ended" in message:
+        duration, times = message["ended"]
+        return ClipEnd(_seconds(duration), tuple(map(_seconds, times)))
+    if "copy" in message:
+        return _bytes(pipe, message["copy"], COPY_MEGABYTES * 10**6)
+    return MediaError(str(message["error"]).replace("\n", " "))
 
 
-def _seconds(told: float) -> float:
-    if not 0 <= told < math.inf:
-        raise _BrokenError
-    return float(told)
+def _seconds(message: float) -> float:
+    if not 0 <= message < math.inf:
+        raise ProtocolError
+    return float(message)
 
 
 def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: bool, jpeg: int) -> Frame:
     if tuple(canvas) not in (WIDE, TALL):
-        raise _BrokenError
+        raise ProtocolError
     image = _picture(pipe, *canvas)
     later = _picture(pipe, *canvas) if moves else None
-    shown = _bytes(pipe, jpeg, LARGEST_JPEG)
+    shown = _bytes(pipe, jpeg, MAX_JPEG_BYTES)
     with Image.open(
         BytesIO(shown), formats=["JPEG"]
     ) as header:  # it will be unpacked here: no other format, none larger
-        if max(header.size) > 4 * KEPT_SIDE:
-            raise _BrokenError
+        if max(header.size) > 4 * PREVIEW_SIDE:
+            raise ProtocolError
     return Frame(int(index), _seconds(time), image, later, shown)
 
 
 def _picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
     picture = np.empty((height, width, 3), np.uint8)
     if pipe.readinto(memoryview(picture).cast("B")) != picture.size:
-        raise _BrokenError
+        raise ProtocolError
     return picture
 
 
 def _bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
     if not 0 <= count <= most:
-        raise _BrokenError
+        raise ProtocolError
     found = pipe.read(count)
     if len(found) != count:
-        raise _BrokenError
+        raise ProtocolError
     return found
 
 
-def _say(pipe: IO[bytes], told: dict[str, Any]) -> None:
-    pipe.write(json.dumps(told).encode() + b"\n")
+def write_message(pipe: IO[bytes], message: dict[str, Any]) -> None:
+    pipe.write(json.dumps(message).encode() + b"\n")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pipeline.canvas import fitted
+from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_RATE, MAX_SECONDS
-from pipeline.sandbox.messages import Ended, Frame, MediaError
-from pipeline.sandbox.pictures import bounded, frame_of
+from pipeline.sandbox.messages import ClipEnd, Frame, MediaError
+from pipeline.sandbox.pictures import make_frame, shrink_to_preview
 
 STRIDE = 0.2  # seconds between kept frames while a clip is short
 MOTION_GAP = 0.2  # seconds from a frame to the later picture that shows where it moves
@@ -19,28 +19,28 @@ TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many co
 
 
 @dataclass
-class _Kept:
+class Candidate:
     """A picture on its way into the clip: the first in its ``slot``, a stretch of STRIDE seconds counted from 0."""
 
     slot: int
     time: float
     picture: np.ndarray  # BGR, bounded
-    later: np.ndarray | None = None  # BGR, on the canvas
+    later_image: np.ndarray | None = None  # BGR, on the canvas
     waits: bool = True  # for that
 
 
-def sampled(
-    capture: cv2.VideoCapture, name: str, max_steps: int, level: int | None
-) -> Generator[Frame | Ended, None, int]:
+def sample_frames(
+    capture: cv2.VideoCapture, name: str, max_steps: int, stride_exponent: int | None
+) -> Generator[Frame | ClipEnd, None, int]:
     """One pass over the pictures: evenly spaced frames, one for each 2^level slots, and the end.
 
     ``level`` follows from what the file claims; None if it claims nothing, and then no frame is given before the end.
     Returns the level that was right. If the clip was longer, fewer frames make the clip than were given; if it was so
     much shorter that more were wanted, there was no end, and another pass must be made with the right level.
     """
-    kept: list[_Kept] = []
-    now, count, time, filled = level or 0, 0, 0.0, _Filled()
-    for time in grabbed(capture):
+    kept: list[Candidate] = []
+    now, count, time, filled = stride_exponent or 0, 0, 0.0, SlotCounter()
+    for time in frame_times(capture):
         slot = int((time + TIME_SLACK) / STRIDE)
         # A later picture that comes a little early (at 12 frames a second, say) is better than none.
         gap = (0.75 if filled.add(slot) else 1) * MOTION_GAP
@@ -51,32 +51,32 @@ def sampled(
         ok, picture = capture.retrieve()
         if not ok or picture is None or picture.size == 0:
             continue
-        picture = bounded(picture)
+        picture = shrink_to_preview(picture)
         if completes and picture.shape == kept[-1].picture.shape:
-            kept[-1].later = fitted(picture)
+            kept[-1].later_image = fit_to_canvas(picture)
         if kept and kept[-1].waits:
             kept[-1].waits = False
-            if level is not None:
+            if stride_exponent is not None:
                 yield _frame(kept[-1], count)
                 count += 1
         if due:
-            kept.append(_Kept(slot, time, picture))
+            kept.append(Candidate(slot, time, picture))
         while len(kept) > max_steps:
             now += 1
             kept = [k for j, k in enumerate(kept) if j == 0 or k.slot >> now > kept[j - 1].slot >> now]
     if not kept:
         raise MediaError(f"{name} holds no picture that can be decoded.")
-    if now > filled.level(max_steps):
-        return filled.level(max_steps)
-    for k in kept if level is None else kept[-1:]:
-        if level is None or k.waits:
+    if now > filled.stride_exponent(max_steps):
+        return filled.stride_exponent(max_steps)
+    for k in kept if stride_exponent is None else kept[-1:]:
+        if stride_exponent is None or k.waits:
             yield _frame(k, count)
             count += 1
-    yield Ended(time, tuple(k.time for k in kept))
+    yield ClipEnd(time, tuple(k.time for k in kept))
     return now
 
 
-class _Filled:
+class SlotCounter:
     """How many stretches of 2^k slots hold a picture, for every k."""
 
     def __init__(self) -> None:
@@ -92,12 +92,12 @@ class _Filled:
         self._last = slot
         return new
 
-    def level(self, max_steps: int) -> int:
+    def stride_exponent(self, max_steps: int) -> int:
         """The smallest k for which they are not too many."""
         return next(k for k, count in enumerate(self._counts) if count <= max_steps)
 
 
-def level_for(seconds: float, max_steps: int) -> int | None:
+def stride_exponent_for(seconds: float, max_steps: int) -> int | None:
     """The level of a clip of this length, None if it is unknown."""
     if seconds <= 0:
         return None
@@ -105,11 +105,11 @@ def level_for(seconds: float, max_steps: int) -> int | None:
     return max(0, (last // max_steps).bit_length())
 
 
-def _frame(kept: _Kept, index: int) -> Frame:
-    return frame_of(index, kept.time, kept.picture, kept.later)
+def _frame(kept: Candidate, index: int) -> Frame:
+    return make_frame(index, kept.time, kept.picture, kept.later_image)
 
 
-def grabbed(capture: cv2.VideoCapture) -> Iterator[float]:
+def frame_times(capture: cv2.VideoCapture) -> Iterator[float]:
     """Decode picture after picture; yield each one's time in seconds, always rising.
 
     Some containers carry no timestamps, or broken ones; there the frame rate stands in, and where that is

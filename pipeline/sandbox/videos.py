@@ -25,13 +25,13 @@ from pipeline.sandbox.messages import MediaError
 from pipeline.sandbox.pictures import check_pixels
 
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-GATE = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
+FORMAT_WHITELIST = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
 
 
 @contextmanager
-def opened(path: Path, name: str, options: str = "") -> Iterator[cv2.VideoCapture]:
+def open_video(path: Path, name: str, options: str = "") -> Iterator[cv2.VideoCapture]:
     """The video behind the gate: nothing but a known container and codec of a sane size gets through."""
-    capture = _capture(path, "|".join(filter(None, (GATE, options))))
+    capture = _capture(path, "|".join(filter(None, (FORMAT_WHITELIST, options))))
     try:
         if not capture.isOpened():
             raise MediaError(
@@ -42,7 +42,7 @@ def opened(path: Path, name: str, options: str = "") -> Iterator[cv2.VideoCaptur
         check_pixels(name, *size(capture))
         if codec(capture).decode("latin-1").lower().strip() not in CODECS:
             raise MediaError(f"{name} is a video in a format that this app does not read.")
-        if claimed_seconds(capture) > MAX_SECONDS:
+        if claimed_duration(capture) > MAX_SECONDS:
             raise MediaError(f"{name} is too long: the limit is {MAX_SECONDS // 60} minutes.")
         yield capture
     except cv2.error as error:
@@ -69,7 +69,7 @@ def codec(capture: cv2.VideoCapture) -> bytes:
     return int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little")
 
 
-def claimed_seconds(capture: cv2.VideoCapture) -> float:
+def claimed_duration(capture: cv2.VideoCapture) -> float:
     """When the last picture is shown, if the file tells the truth; 0 if it says nothing of the kind."""
     rate, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
     return (count - 1) / rate if 0 < rate <= MAX_RATE and count > 1 else 0.0

@@ -17,7 +17,7 @@ from PIL import Image
 
 from pipeline.media import decoder_process
 from pipeline.media.clip import ClipStream
-from pipeline.media.decoder_process import MESSAGES_PER_STEP, Nursery, decoded
+from pipeline.media.decoder_process import MESSAGES_PER_STEP, ForkServer, start_decoding
 from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.messages import MediaError
@@ -52,8 +52,8 @@ def test_the_child_hands_over_what_it_decoded(concert, cat):
         for one, other in zip(here.frames, there.frames, strict=True):
             assert one.time == other.time
             np.testing.assert_array_equal(one.image, other.image)
-            np.testing.assert_array_equal(one.later, other.later)
-            assert one.jpeg == other.jpeg
+            np.testing.assert_array_equal(one.later_image, other.later_image)
+            assert one.preview_jpeg == other.preview_jpeg
 
 
 def test_nothing_is_left_when_a_clip_was_read(concert):
@@ -91,7 +91,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 0.5)
     os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
     with pytest.raises(MediaError, match="takes longer"):
-        decoded(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
+        start_decoding(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
     assert is_empty_nursery()
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 60)
     assert read_clip(cat).kind == "photo"
@@ -113,7 +113,7 @@ def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slo
 @pytest.mark.usefixtures("fresh")
 def test_a_child_knows_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hush")
-    nursery = Nursery()
+    nursery = ForkServer()
     environment = Path(f"/proc/{nursery._process.pid}/environ").read_bytes()
     nursery.kill()
     assert b"hush" not in environment
@@ -173,7 +173,7 @@ HOSTILE = {
 def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
     """What a decoder would say that a file has taken over: a sentence for its visitor, and nobody waits for ever."""
 
-    def send(self: Nursery, job: dict) -> IO[bytes]:
+    def send(self: ForkServer, job: dict) -> IO[bytes]:
         readable, writable = os.pipe()
 
         def speak() -> None:
@@ -183,17 +183,17 @@ def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
         threading.Thread(target=speak, daemon=True).start()
         return os.fdopen(readable, "rb")
 
-    monkeypatch.setattr(Nursery, "send", send)
+    monkeypatch.setattr(ForkServer, "send", send)
     with pytest.raises(MediaError, match="could not be decoded"):
-        decoded(Path("x"), MAX_STEPS, "x").clip()
+        start_decoding(Path("x"), MAX_STEPS, "x").clip()
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
-    def gone(self: Nursery, job: dict) -> IO[bytes]:
+    def gone(self: ForkServer, job: dict) -> IO[bytes]:
         raise BrokenPipeError
 
-    monkeypatch.setattr(Nursery, "send", gone)
+    monkeypatch.setattr(ForkServer, "send", gone)
     with pytest.raises(MediaError, match="there is no decoder"):
         read_clip(cat)
 

@@ -42,10 +42,10 @@ def _encode(key: str, chosen: ClipFile, cell: str, progress: Progress, max_steps
         noted.stage("first")
         shown = ProgressReporter(progress)
         with open_clip(path, max_steps, chosen.name, shown.again) as stream:
-            opened = stream.opened
-            noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
+            info = stream.wait_for_info()
+            noted.notes |= {"kind": info.kind, "pixels": info.width * info.height}
             regions = None
-            if opened.kind == "photo":
+            if info.kind == "photo":
                 (frame,) = stream
                 seen = encoder().encode([frame.image])
                 features, regions = (FrameFeatures(0, 0.0, seen.features[0]),), seen.maps[0]
@@ -53,7 +53,9 @@ def _encode(key: str, chosen: ClipFile, cell: str, progress: Progress, max_steps
                 features = in_order(_watched(stream, cell, shown, noted), stream)
             clip = stream.clip()
         noted.notes["frames"] = len(features)
-        pictures = tuple(frame.jpeg for frame in clip.frames if max_steps == MAX_STEPS)  # nobody sees a closer look
+        pictures = tuple(
+            frame.preview_jpeg for frame in clip.frames if max_steps == MAX_STEPS
+        )  # nobody sees a closer look
     return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
 
 
@@ -74,7 +76,7 @@ class ProgressReporter:
 
 def _watched(stream: ClipStream, cell: str, shown: ProgressReporter, noted: Job) -> Iterator[FrameFeatures]:
     """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
-    model, claimed = action_model(cell), stream.opened.claimed
+    model, claimed = action_model(cell), stream.wait_for_info().claimed_duration
     seen: list[FrameFeatures] = []
 
     def passing() -> Iterator[FrameFeatures]:
@@ -82,7 +84,7 @@ def _watched(stream: ClipStream, cell: str, shown: ProgressReporter, noted: Job)
             seen.append(frame)
             yield frame
 
-    for step in model.read(passing()):
+    for step in model.predict(passing()):
         if len(seen) == 1:
             noted.stage("rest")
         share = min(1.0, step.time / claimed) if claimed else 0.0

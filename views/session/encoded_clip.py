@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 import streamlit as st
 
-from pipeline.analysis.cell_trace import memory
-from pipeline.media.clip import unpacked
+from pipeline.analysis.cell_trace import input_sensitivity
+from pipeline.media.clip import decode_jpeg
 from pipeline.models.action import ActionStep
 from pipeline.models.caption import Caption
 from pipeline.models.encoder import FrameFeatures, grid
@@ -46,33 +46,33 @@ class EncodedClip:
     @property
     def size(self) -> int:
         """Bytes of its pictures and arrays."""
-        arrays = [array for frame in self.features for array in (frame.features, frame.motion)] + [self.regions]
+        arrays = [array for frame in self.features for array in (frame.appearance, frame.motion)] + [self.regions]
         return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
-        return unpacked(self.pictures[index])
+        return decode_jpeg(self.pictures[index])
 
     def action_steps(self, cell: str) -> tuple[ActionStep, ...]:
         """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
         if cell not in self.steps:
-            self.steps[cell] = tuple(action_model(cell).read(self.features))
+            self.steps[cell] = tuple(action_model(cell).predict(self.features))
         return self.steps[cell]
 
     def input_sensitivity(self, cell: str) -> np.ndarray:
         """How much the recogniser's last state with this cell still depends on each frame, (T,); see inside.memory."""
         if cell not in self.kept:
             model = action_model(cell)
-            self.kept[cell] = memory(model.network.cell, model.inputs(self.features))
+            self.kept[cell] = input_sensitivity(model.network.cell, model.cell_inputs(self.features))
         return self.kept[cell]
 
     def captions(self, cell: str) -> list[Caption]:
         """What the captioner with this cell says after every frame, by beam search of width BEAM."""
         if cell not in self.told:
             model = caption_model("clip" if self.regions is None else "photo", cell)
-            frames = np.stack([frame.features for frame in self.features])
-            scene = model.look((frames if self.regions is None else self.regions)[None])
-            self.told[cell] = model.evolve(scene, BEAM)
+            frames = np.stack([frame.appearance for frame in self.features])
+            scene = model.encode((frames if self.regions is None else self.regions)[None])
+            self.told[cell] = model.captions_per_frame(scene, BEAM)
         return self.told[cell]
 
 

@@ -10,8 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.samples import SAMPLES
 from pipeline.models.recurrent import CELLS
-from pipeline.sandbox.formats import SUFFIXES as PHOTOS
-from pipeline.sandbox.formats import VIDEOS
+from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from views.session.resources import CELL_NAMES
 from views.session.visit import Visit, current_visit, write_address
 
@@ -47,7 +46,7 @@ def uploader(visit: Visit) -> None:
     key = f"upload-{visit.uploader}"
     st.file_uploader(
         "Another video or photo" if visit.upload else "Your video or photo",
-        type=sorted(PHOTOS | VIDEOS, key=lambda suffix: (suffix not in COMMON, suffix)),
+        type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix)),
         help=PRIVACY,
         key=key,
         max_upload_size=MAX_MEGABYTES,
