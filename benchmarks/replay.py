@@ -57,15 +57,15 @@ def measure(rounds: int) -> Iterator[Result]:
         figure_data.letters(lstm, steps)
 
     controls: dict[str, Callable[[], object]] = {
-        **{f"another_cell_{cell}": lambda m=model: list(m.read(features)) for cell, model in models.items()},
+        **{f"another_cell_{cell}": lambda m=model: list(m.predict(features)) for cell, model in models.items()},
         "whole_account": page,
         "what_if_shuffled": lambda: list(lstm.predict(what_if.reorder(features, order))),
         "inside_every_gate": lambda: trace(lstm.network.cell, lstm.cell_inputs(features)),
         "inside_memory": lambda: input_sensitivity(lstm.network.cell, lstm.cell_inputs(features)),
-        "photo_first_word": lambda: next(photo.write(photo.encode(regions), greedy)),
-        "photo_sentence": lambda: photo.search(photo.encode(regions), 3),
-        "clip_sentence": lambda: clip.search(clip.encode(frames), 3),
-        "clip_sentence_after_each_frame": lambda: clip.captions_per_frame(clip.encode(frames), 3),
+        "photo_first_word": lambda: next(photo.generate(photo.encode_array(regions), greedy)),
+        "photo_sentence": lambda: photo.search(photo.encode_array(regions), 3),
+        "clip_sentence": lambda: clip.search(clip.encode_array(frames), 3),
+        "clip_sentence_after_each_frame": lambda: clip.captions_per_frame(clip.encode_array(frames), 3),
     }
     for name, answer in controls.items():
         milliseconds = [1000 * s for s in side_by_side({name: answer}, rounds)[name]]

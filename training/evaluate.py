@@ -179,7 +179,7 @@ def seen_on_val(kind: str, encoder: Encoder) -> tuple[list[Item], list[np.ndarra
 
 def caption_figures(model: CaptionModel, items: list[Item], seen: list[np.ndarray], width: int) -> dict[str, float]:
     """Every measure of what beam search says of the items."""
-    found = [best for features in seen for best, *_ in model.search(model.encode(features), width)]
+    found = [best for features in seen for best, *_ in model.search(model.encode_array(features), width)]
     return caption_metrics([model.text(best) for best in found], [item.captions for item in items])
 
 

@@ -11,7 +11,7 @@ from pipeline.commands.local import Result, Runner, run_photo_batches
 from pipeline.commands.printing import print_results
 from pipeline.commands.run import run_inputs
 from pipeline.media.clip import Clip
-from pipeline.models.caption import BEAM, CaptionModel, captioner_for, encode, load_caption
+from pipeline.models.caption import BEAM, CaptionModel, captioner_for, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
@@ -51,15 +51,19 @@ def load(cell: str, beam: int) -> Runner:
         return load_caption(kind, cell)
 
     return lambda streams: run_photo_batches(
-        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), beam)
+        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0].kind)), beam)
     )
 
 
 def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Result]:
     """Several photos, or one clip."""
-    scene = encode(clips, encoder, model)
-    sentences = model.search(scene, beam)
-    captions = model.describe_words(scene, [best for best, *_ in sentences])
+    if captioner_for(clips[0].kind) == "photo":
+        encoded = model.encode(encoder.encode_photos(clips))
+    else:
+        appearance = encoder.encode([frame.image for frame in clips[0].frames]).features
+        encoded = model.encode_array(appearance[None])  # captioners need no motion features
+    sentences = model.search(encoded, beam)
+    captions = model.describe_words(encoded, [best for best, *_ in sentences])
     for caption, (_, *others) in zip(captions, sentences, strict=True):
         yield {
             "caption": caption.text,

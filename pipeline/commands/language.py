@@ -43,10 +43,10 @@ def run_next(args: argparse.Namespace) -> int:
 
 def completed(model: LanguageModel, text: str) -> Result:
     """Whole words, and what may follow each letter."""
-    steps = list(model.read(text))[1:]
+    steps = list(model.predict(text))[1:]
     return {
         "top": rounded(model.complete(text)),
-        "steps": [{"prefix": s.text, "next": rounded(list(s.following[:TOP]))} for s in steps],
+        "steps": [{"prefix": s.text, "next": rounded(list(s.next_tokens[:TOP]))} for s in steps],
     }
 
 

@@ -15,7 +15,7 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.decoder_process import OnWait, ignore_wait, make_browser_copy, start_decoding
 from pipeline.sandbox.messages import Frame, MediaError
 
-__all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "open_clip", "playable_copy", "read_clip"]
+__all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "browser_copy", "open_clip", "read_clip"]
 
 MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer than 4.8 s
 

@@ -85,7 +85,7 @@ class LanguageModel:
         return [START, *self.vocabulary.encode(units)]
 
     @torch.inference_mode()
-    def read(self, text: str) -> Iterator[TextStep]:
+    def predict(self, text: str) -> Iterator[TextStep]:
         """What may follow nothing, then the first token, then the first two, ..."""
         nothing = torch.zeros(1, 0)
         state, so_far = self.network.init_state(nothing), []
@@ -101,7 +101,7 @@ class LanguageModel:
 
     def next(self, text: str) -> list[tuple[str, float]]:
         """The TOP likeliest next tokens with their probabilities, the likeliest first; the end is not one of them."""
-        *_, last = self.read(text)
+        *_, last = self.predict(text)
         return [(token, p) for token, p in last.next_tokens if token][:TOP]
 
     def complete(self, prefix: str) -> list[tuple[str, float]]:

@@ -55,14 +55,14 @@ class Cell(nn.Module):
         """(B, H) -> (B, gates * H)"""
         return torch.nn.functional.linear(h, self.weight_hh, self.bias_hh)
 
-    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+    def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         """Everything one step computes from the frame's input gates (B, gates * H), each (B, H), the new state last."""
         raise NotImplementedError
 
     def recur(self, gates: Tensor, state: State) -> State:
         """One step, given the frame's input gates (B, gates * H)."""
-        parts = self.parts(gates, state)
-        return State(parts["h"], parts.get("c"))
+        activations = self.activations(gates, state)
+        return State(activations["h"], activations.get("c"))
 
     def step(self, x: Tensor, state: State) -> State:
         """Read one vector per clip, (B, D)."""
@@ -83,7 +83,7 @@ class RNNCell(Cell):
 
     gates = 1
 
-    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+    def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         return {"h": torch.tanh(gates + self.hidden_gates(state.h))}
 
 
@@ -92,7 +92,7 @@ class GRUCell(Cell):
 
     gates = 3
 
-    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+    def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         xr, xz, xn = gates.chunk(3, 1)
         hr, hz, hn = self.hidden_gates(state.h).chunk(3, 1)
         r, z = torch.sigmoid(xr + hr), torch.sigmoid(xz + hz)
@@ -109,7 +109,7 @@ class LSTMCell(Cell):
         zeros = self.weight_hh.new_zeros(batch, self.hidden_size)
         return State(zeros, zeros)
 
-    def parts(self, gates: Tensor, state: State) -> dict[str, Tensor]:
+    def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         assert state.c is not None, "an LSTM state carries c; begin from initial_state()"
         i, f, g, o = (gates + self.hidden_gates(state.h)).chunk(4, 1)
         i, f, o, g = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)

@@ -11,8 +11,8 @@ from pipeline.analysis import reading
 from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
-from pipeline.models.caption import BEAM, captioner_for, encode, load_caption
-from pipeline.models.encoder import in_order, load_encoder
+from pipeline.models.caption import BEAM, captioner_for, load_caption
+from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
 
@@ -26,13 +26,13 @@ def page(path: Path, cell: str) -> str:
     """The whole page as HTML."""
     stream = open_clip(path)  # it is decoded while the networks are loaded
     encoder, model = load_encoder(), load_action(cell)
-    features = in_order(encoder.encode_frames(stream), stream)
+    features = encoder.encode_clip(stream)
     clip = stream.clip()
     steps = list(model.predict(features))
     verdict = reading.verdict(model, steps)
     pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
-    captioner = load_caption(captioner_for(clip), cell)
-    captions = captioner.captions_per_frame(encode([clip], encoder, captioner), BEAM)
+    captioner = load_caption(captioner_for(clip.kind), cell)
+    captions = captioner.captions_per_frame(captioner.encode(features), BEAM)
     parts = {
         "stage": {"pictures": pictures},
         "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.is_confident] for c in captions]},
@@ -45,7 +45,7 @@ def page(path: Path, cell: str) -> str:
         }
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
         stream = open_clip(path, STEPS)
-        closer = in_order(encoder.encode_frames(stream), stream)
+        closer = encoder.encode_clip(stream)
         names = figure_data.chart_labels(model, steps)
         parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)

@@ -28,9 +28,7 @@ PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves i
 SEEK_MARGIN = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
 
 
-def read_at_key_frames(
-    path: Path, name: str, claimed_duration: float, max_steps: int
-) -> Generator[Frame | ClipEnd, None, bool]:
+def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | ClipEnd, None, bool]:
     """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if
     the key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
     stretch = stretch_for(claimed, max_steps)

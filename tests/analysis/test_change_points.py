@@ -26,7 +26,7 @@ def test_changes_and_the_decision():
     assert changes_per_second([0, 1], 0.0) == 0.0
 
 
-@pytest.mark.parametrize("cuts", [[], [3], [2, 3, 6]])
+@pytest.mark.parametrize("shot_boundaries", [[], [3], [2, 3, 6]])
 def test_segments_cover_the_clip_without_gaps(shot_boundaries):
     probabilities = RNG.dirichlet(np.ones(4), size=9)
     times = np.linspace(0, 8, 9).tolist()

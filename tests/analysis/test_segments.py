@@ -9,7 +9,7 @@ from pipeline.analysis.segments import WINDOW, shot_boundaries, sliding_window_p
 from pipeline.media.reader import read_clip
 from pipeline.media.samples import sample_path
 from pipeline.models.encoder import FrameFeatures
-from pipeline.report.figure_data import pieces
+from pipeline.report.figure_data import segments_data
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_a_moment_is_what_the_recogniser_says_of_its_window(takes, lstm):
 
 def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm):
     features, border = takes
-    found = pieces(lstm, features, float(len(features)), [])["pieces"]
+    found = segments_data(lstm, features, float(len(features)), [])["pieces"]
     assert found[0][0] == 0.0
     assert found[-1][1] == len(features)
     assert all(one[1] == other[0] for one, other in pairwise(found))

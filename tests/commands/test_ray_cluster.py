@@ -54,11 +54,11 @@ class Mortal:
         self.mark, self.read = Path(mark), action.load("lstm")
 
     def __call__(self, streams: Streams) -> Results:
-        run_inputs = list(self.read(streams))
+        results = list(self.read(streams))
         try:
             self.mark.touch(exist_ok=False)
         except FileExistsError:
-            return run_inputs
+            return results
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -73,7 +73,7 @@ def test_a_worker_that_is_killed_half_way_loses_nothing(files, cat):
     paths = [str(files / "a.mp4")]
     for k in range(5):
         paths.append(str(shutil.copy(cat, files / f"{k}.jpg")))
-    run_inputs = dict(run_on_ray(paths, load_mortal, {"mark": str(files / "killed")}))
+    results = dict(run_on_ray(paths, load_mortal, {"mark": str(files / "killed")}))
     assert (files / "killed").exists()
-    assert set(run_inputs) == set(paths)
-    assert all(result["label"] for result in run_inputs.values())
+    assert set(results) == set(paths)
+    assert all(result["label"] for result in results.values())

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pipeline.media.expand_inputs import expand_inputs
+
+from pipeline.media.inputs import expand_inputs
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def steps_led_by(lstm, top_labels: list[int]) -> list[ActionStep]:
 
 
 @pytest.mark.parametrize(
-    ("leaders", "decided"),
+    ("top_labels", "decided"),
     [([3], 0), ([3, 3, 3], 0), ([1, 3, 3], 1), ([3, 1, 3], 2), ([1, 2, 3], 2), ([3, 3, 1, 1], 2)],
 )
 def test_a_verdict_stands_since_the_last_change(lstm, top_labels, decided):

@@ -43,11 +43,11 @@ def test_words_of_the_same_photos_begin_near_each_other():
 
 def test_a_word_is_as_likely_as_its_letters(letters):
     """The probability of a completion is the product of the letters' probabilities, one after the other."""
-    steps = list(letters.read("networ"))
+    steps = list(letters.predict("networ"))
     (word, p), *_ = letters.complete("networ")
     assert word == "network"
     k = dict(steps[-1].next_tokens)["k"]
-    *_, end = letters.read("network")
+    *_, end = letters.predict("network")
     assert p == pytest.approx(k * dict(end.next_tokens)[""], abs=1e-4)
 
 

@@ -9,7 +9,7 @@ from views.session.encoded_clip import BYTES_KEPT, EncodedClip, RecentClips
 def clip(digest: str, size: int) -> EncodedClip:
     """A clip that takes so many bytes, half of them in features."""
     features = FrameFeatures(0, 0.0, np.zeros(size // 8, np.float32))
-    return EncodedClip(digest, "photo", 0.0, (features,), (bytes(size // 2),), None, None)
+    return EncodedClip(digest, "photo", 0.0, (features,), (bytes(size // 2),), None)
 
 
 def test_recent_clips_are_bounded_by_their_bytes_and_the_one_unused_for_longest_goes_first():
