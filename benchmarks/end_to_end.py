@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.clips import write_clip
-from benchmarks.run_inputs import Result, ratio, result, side_by_side
+from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.commands.action import read
 from pipeline.commands.local import open_streams, run_each
 from pipeline.media.clip import ClipStream

@@ -55,8 +55,12 @@ def program() -> NoReturn:
     fill_standard_streams()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, exit_by_signal)
+    status: int | str | None = 0
     try:
-        status = main()
+        try:
+            status = main()
+        except SystemExit as end:  # of argparse, which may have printed help, or of exit_by_signal()
+            status = end.code
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
@@ -64,8 +68,9 @@ def program() -> NoReturn:
     except BrokenPipeError:
         status = CLOSED
     except OSError as error:
-        status = 1
-        print(f"Standard output could not be written: {error.strerror or 'it is closed'}.", file=sys.stderr)
+        if not status:  # else main() has said so
+            print(f"Standard output could not be written: {error.strerror or 'it is closed'}.", file=sys.stderr)
+        status = status or 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     abandon_output()
     sys.exit(status)
@@ -86,7 +91,7 @@ def fill_standard_streams() -> None:
         stream = getattr(sys, name)
         if stream is None:
             # Messages vanish with standard error; a result that vanished would be a lie, so writing it fails.
-            stream = open(os.devnull, "w" if name == "stderr" else "r")
+            stream = open(os.devnull, "w" if name == "stderr" else "r")  # noqa: SIM115 (for as long as the process lives)
             setattr(sys, name, stream)
         else:
             stream.reconfigure(errors="backslashreplace")

@@ -39,12 +39,13 @@ def write_video(
     pixels: str = "yuv420p",
     rate: int = 25,
     options: dict[str, str] | None = None,
+    *,
     prepare: Callable[[av.VideoStream], None] = lambda stream: None,
     container: str | None = None,
     begins: float = 0.0,
     sound: float | None = None,
 ) -> Path:
-    """Pictures (H, W, 3) uint8 RGB as a video; ``begins`` and ``sound`` are when pictures and sound begin, in seconds."""
+    """Pictures (H, W, 3) uint8 RGB as a video; pictures begin at ``begins``, sound at ``sound``, in seconds."""
     with av.open(str(path), "w", format=container) as file:
         stream = file.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = pictures[0].shape[:2]

@@ -59,7 +59,9 @@ def select_inputs(args: argparse.Namespace) -> list[str]:
             raise UsageError("--engine ray needs Ray: pip install -r requirements-ray.txt")
         if any(is_stream(path) for path in args.paths):
             raise UsageError("--engine ray reads no pipe and no standard input: workers cannot reach it.")
-        from upath import UPath as kind  # the same for local paths and URLs
+        from upath import UPath
+
+        kind = lambda path: UPath(path)  # noqa: E731  # local paths and URLs
     paths, left_out = expand_inputs(args.paths, args.each, kind)
     if args.out and (problem := is_input(args.out, paths)) is not None:
         raise UsageError(problem)

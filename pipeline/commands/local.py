@@ -20,7 +20,7 @@ PREFETCH = 1  # inputs that are decoded while another one is encoded; on two cor
 
 
 def open_streams(paths: Iterable[str]) -> Streams:
-    """The inputs, AHEAD of which are being decoded from now on, before anybody asks for them."""
+    """The inputs, PREFETCH of which are being decoded from now on, before anybody asks for them."""
     rest = iter(paths)
     waiting = deque(map(_open, islice(rest, PREFETCH)))
 
@@ -55,8 +55,10 @@ def run_photo_batches(streams: Streams, count: int, read: Callable[[Sequence[Cli
     """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
     for kind, alike in groupby(_clips(streams), lambda pair: getattr(pair[1], "kind", None)):
         while batch := list(islice(alike, count if kind == "photo" else 1)):
-            names, clips = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, map(with_left_out, read(clips), clips), strict=True)
+            clips = [clip for _, clip in batch if isinstance(clip, Clip)]
+            results = iter(read(clips) if clips else ())
+            for path, clip in batch:
+                yield path, clip if isinstance(clip, MediaError) else with_left_out(next(results), clip)
 
 
 def _clips(streams: Streams) -> Iterator[tuple[str, Clip | MediaError]]:

@@ -93,17 +93,21 @@ def page_problem(path: Path, inputs: Iterable[str]) -> str | None:
     if str(path) in STANDARD_OUTPUT:
         return None
     try:
-        if (problem := is_input(path, inputs)) is not None:
-            return problem
-        if path.is_dir():
-            return f"{path} is a folder; the page needs the name of a file."
-        if not path.parent.is_dir():
-            return f"{path} could not be written: there is no such folder."
-        if path.is_file() and path.stat().st_size and PAGE_MARK not in path.read_bytes():
-            return f"{path} exists, and this command did not make it; nothing was written to it."
+        problem = is_input(path, inputs)
+        if problem is None and path.is_dir():
+            problem = f"{path} is a folder; the page needs the name of a file."
+        elif problem is None and not path.parent.is_dir():
+            problem = f"{path} could not be written: there is no such folder."
+        elif problem is None and is_foreign(path):
+            problem = f"{path} exists, and this command did not make it; nothing was written to it."
     except OSError as error:
-        return f"{path} could not be opened: {reason(error)}."
-    return None
+        problem = f"{path} could not be opened: {reason(error)}."
+    return problem
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether a file is there that holds something else than a page of the command explain."""
+    return path.is_file() and path.stat().st_size > 0 and PAGE_MARK not in path.read_bytes()
 
 
 def is_input(path: Path, inputs: Iterable[str]) -> str | None:

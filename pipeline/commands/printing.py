@@ -55,7 +55,9 @@ def tracked(run_inputs: Results, count: int) -> Results:
     from rich.console import Console
     from rich.progress import track
 
-    return track(run_inputs, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
+    console = Console(stderr=True)
+    hidden = count <= 1 or not console.is_terminal
+    return track(run_inputs, "Reading", count, console=console, transient=True, disable=hidden)
 
 
 def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:

@@ -7,6 +7,7 @@ fetched by the worker. A worker that dies is replaced, and what it was doing is 
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from pipeline.sandbox.messages import MediaError
 
 MOST_BLOCKS = 1000  # that the inputs are dealt out in; more of them would only be more messages
 
-Row = dict[str, str]
+Row = dict[str, Any]
 
 
 class Worker:
@@ -60,7 +61,7 @@ def run_on_ray(paths: list[str], load: Callable[..., Runner], options: dict[str,
     if not paths:
         return
     try:
-        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise UsageError(f"The Ray cluster could not be reached: {error}") from error
     ray.data.DataContext.get_current().enable_progress_bars = False

@@ -12,8 +12,11 @@ from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, Kind, MediaError
 
 
 def decode_jpeg(jpeg: bytes) -> np.ndarray:
-    """What a JPEG of our own making shows, (H, W, 3) uint8 RGB."""
-    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    """A frame's preview as pixels, (H, W, 3) uint8 RGB. Raises MediaError if it is damaged."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise MediaError("The preview of a frame is damaged.")
+    return picture
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,10 @@ class ClipStream:
     def wait_for_info(self) -> ClipInfo:
         """Waits until the file was recognised."""
         if self._info is None:
-            self._info = next(self._messages, None)
-        if self._info is None:
-            raise MediaError("The clip cannot be read any more.")
+            message = next(self._messages, None)
+            if not isinstance(message, ClipInfo):
+                raise MediaError("The clip cannot be read any more.")
+            self._info = message
         return self._info
 
     def __iter__(self) -> Iterator[Frame]:
@@ -64,7 +68,7 @@ class ClipStream:
                 frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
                 size = info.width, info.height
                 self._clip = Clip(info.kind, frames, message.duration, *size, info.mime, message.left_out)
-            else:
+            elif isinstance(message, Frame):
                 self._frames[message.time] = message
                 yield message
 

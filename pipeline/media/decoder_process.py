@@ -1,12 +1,12 @@
 """Decoding in a child process, so that a file that breaks the decoder breaks nothing else.
 
     parent                            fork server                      child
-    decoded(path) ── job, pipe ─────▶ forks ─────────────────────────▶ limits itself, decodes, writes frames, ends
+    DecoderJob ──── job, pipe ──────▶ forks ─────────────────────────▶ limits itself, decodes, writes frames, ends
                   ◀──────────────────────────────────── pipe ──────────┘
 
-One child decodes one file. It writes messages into its pipe (sandbox/messages.py) while it is still decoding. The parent
-believes none of them: sizes are checked before memory is taken, and a child that sends nothing sensible in time is
-killed.
+One child decodes one file. It writes messages into its pipe (sandbox/messages.py) while it is still decoding. The
+parent trusts none of them: it checks sizes before it takes memory, and kills a child that is too slow or sends anything
+else.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pipeline.limits import DECODER_SECONDS
 from pipeline.media.clip import ClipStream
@@ -23,19 +24,19 @@ from pipeline.media.server_pool import ForkServer, give_back, take_server
 from pipeline.sandbox.messages import ClipEnd, MediaError, Message, MessageValidator, ProtocolError, read_message
 
 MESSAGES_PER_STEP = 16  # that a child may send: some files are read more than once, and their frames sent again
-TICK = 0.2  # seconds between two calls of ``tick``
+WAIT_INTERVAL = 0.2  # seconds between two calls of ``on_wait``
 
 OnWait = Callable[[], None]
 
 
 def ignore_wait() -> None:
-    """Default ``tick``; does nothing."""
+    """Default ``on_wait`` callback; does nothing."""
 
 
 def start_decoding(path: Path, max_steps: int, name: str, on_wait: OnWait = ignore_wait) -> ClipStream:
     """The file's frames while a child, which begins at once, decodes them.
 
-    ``tick`` is called about five times a second while the caller waits for a frame. An exception from it cancels
+    ``on_wait`` is called about five times a second while the caller waits for a frame. An exception from it cancels
     decoding. Iterating raises MediaError for whatever the child could not do.
     """
     job = {"task": "frames", "path": str(path), "max_steps": max_steps, "name": name}
@@ -44,7 +45,7 @@ def start_decoding(path: Path, max_steps: int, name: str, on_wait: OnWait = igno
 
 
 def make_browser_copy(path: Path, name: str, on_wait: OnWait = ignore_wait) -> bytes:
-    """A copy of the video in a form that every browser plays, made by a child. Raises and ticks as decoded()."""
+    """A copy of the video that every browser plays, made by a child. ``on_wait`` and errors as in start_decoding()."""
     (copy,) = DecoderJob({"task": "copy", "path": str(path), "name": name}, on_wait, 1).messages()
     return copy
 
@@ -53,7 +54,7 @@ class DecoderJob:
     """One child. A thread empties its pipe, so that the child never waits for whoever uses its messages."""
 
     def __init__(self, job: dict[str, Any], on_wait: OnWait, max_messages: int) -> None:
-        self._name, self._tick, self._max_messages = job["name"], on_wait, max_messages
+        self._name, self._on_wait, self._max_messages = job["name"], on_wait, max_messages
         self._validator = MessageValidator(job)
         self._arrived: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._lock, self._timed_out = threading.Lock(), False
@@ -94,11 +95,11 @@ class DecoderJob:
     def _next(self) -> Message:
         while True:
             try:
-                return self._arrived.get(timeout=TICK)
+                return self._arrived.get(timeout=WAIT_INTERVAL)
             except queue.Empty:
-                self._tick()
+                self._on_wait()
 
-    def _receive(self, pipe: IO[bytes], server: ForkServer) -> None:
+    def _receive(self, pipe: BufferedReader, server: ForkServer) -> None:
         """In the thread: until the final message and the end of the child, or a message that makes no sense."""
         has_begun = False
         try:

@@ -27,9 +27,9 @@ def open_clip(
     """Begin to read a video, a photo or a folder of images (in natural order of their names) as a clip of at most
     ``max_steps`` frames. ``-`` is standard input.
 
-    ``name`` is what error messages call the file, if not by its own name. ``tick`` is called about five times a second
-    while the caller waits for a frame. An exception from it cancels decoding. Raises MediaError, here or while frames are taken, if the file
-    holds no picture that can be read.
+    ``name`` is what error messages call the file, if not by its own name. ``on_wait`` is called about five times a
+    second while the caller waits for a frame. An exception from it cancels decoding. Raises MediaError, here or while
+    frames are taken, if the file holds no picture that can be read.
     """
     path, name = _checked(path, name)
     return start_decoding(path, max_steps, name, on_wait)

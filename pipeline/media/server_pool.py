@@ -1,4 +1,4 @@
-"""Fork servers (sandbox/fork_server.py): processes that have imported what decoding needs and fork a child for each job.
+"""Fork servers (sandbox/fork_server.py): processes with all imports of a decoder, which fork a child for each job.
 
 A server has no secrets in its environment. A fresh child costs milliseconds; a fresh server about half a second.
 """
@@ -14,8 +14,9 @@ import signal
 import socket
 import subprocess
 import sys
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pipeline.sandbox.fork_server import FIRST_WORDS, READY
 from pipeline.sandbox.messages import PIPE_BYTES
@@ -52,7 +53,7 @@ class ForkServer:
             theirs.close()
         _running.add(self)
 
-    def send(self, job: dict[str, Any]) -> IO[bytes]:
+    def send(self, job: dict[str, Any]) -> BufferedReader:
         """Start a child; -> the pipe that it writes to. Raises OSError if the server is gone."""
         readable, writable = os.pipe()
         try:
@@ -62,7 +63,7 @@ class ForkServer:
             raise
         finally:
             os.close(writable)
-        return os.fdopen(readable, "rb", PIPE_BYTES)
+        return BufferedReader(FileIO(readable, "rb"), PIPE_BYTES)
 
     def is_running(self) -> bool:
         return self._process.poll() is None

@@ -12,7 +12,7 @@ V vocabulary, N words.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.models.decoding import (
     DecodedToken,
+    DecodingOptions,
     Hypothesis,
     TokenSampler,
     beam_search,
@@ -31,12 +32,14 @@ from pipeline.models.decoding import (
     generate,
     greedy,
     normalised_score,
+    nucleus_sampler,
 )
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary
 
-BEAM = 3  # default beam width
+BEAM = DecodingOptions.beam_width
+DEFAULT_OPTIONS = DecodingOptions()
 RUNNERS_UP = 5  # other words given for every word
 FEATURE_DROPOUT, WORD_DROPOUT = 0.3, 0.4  # in training only
 
@@ -229,7 +232,24 @@ class CaptionModel:
         encoded = self.encode(features)
         return self.describe_words(encoded, [self.search(encoded, width)[0][0]])[0]
 
-    def generate(self, encoded: EncoderOutput, sampler: TokenSampler = greedy) -> Iterator[WordStep]:
+    def generate(
+        self, encoded: EncoderOutput, options: DecodingOptions = DEFAULT_OPTIONS
+    ) -> Generator[str, None, tuple[Caption, list[Hypothesis]]]:
+        """Yields the sentence so far, after every word. Returns the caption and the other hypotheses of the beam."""
+        if options.temperature is None and options.beam_width > 1:
+            beam: list[Hypothesis] = []
+            for beam in self.stream_beam_search(encoded, options.beam_width):
+                yield self.text(beam[0])
+            return self.describe_words(encoded, beam[:1])[0], beam[1:]
+        temperature = options.temperature
+        sampler = greedy if temperature is None else nucleus_sampler(temperature, options.top_p, options.seed)
+        steps: list[WordStep] = []
+        for step in self.stream_words(encoded, sampler):
+            steps.append(step)
+            yield " ".join(each.word for each in steps)
+        return self.caption(tuple(steps)), []
+
+    def stream_words(self, encoded: EncoderOutput, sampler: TokenSampler = greedy) -> Iterator[WordStep]:
         """The sentence for one photo or clip, each word as soon as it is decoded."""
         return self._steps(generate(self.decoder, encoded, sampler))
 

@@ -34,6 +34,16 @@ class Decoder(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How the words of a sentence are chosen: by beam search or, with a temperature, by sampling."""
+
+    beam_width: int = 3  # 1 is greedy decoding
+    temperature: float | None = None  # above 0: sample; below 1 sharpens the distribution, above 1 flattens it
+    top_p: float = 0.95  # of nucleus sampling
+    seed: int = 0
+
+
 class DecodedToken(NamedTuple):
     """One more token of a sentence, the log-probabilities of all tokens at its place (V,), and attention (R,)."""
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from string import Template
 
-from pipeline.analysis import reading
+from pipeline.analysis.reading import read_features
 from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
@@ -29,26 +29,21 @@ def page(path: Path, cell: str, name: str) -> str:
     encoder, model = load_encoder(), load_action(cell)
     features = encoder.encode_clip(stream)
     clip = stream.clip()
-    steps = list(model.predict(features))
-    verdict = reading.verdict(model, steps)
+    reading = read_features(model, features, clip.duration)
     pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
     captioner = load_caption(captioner_for(clip.kind), cell)
     captions = captioner.captions_per_frame(captioner.encode(features), BEAM)
-    parts = {
+    parts: dict[str, figure_data.Data] = {
         "stage": {"pictures": pictures},
-        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.is_confident] for c in captions]},
-        "letters": figure_data.letters(model, steps),
+        "verdict": {**figure_data.verdict(reading), "said": [[c.text, c.is_confident] for c in captions]},
+        "letters": figure_data.letters(reading),
     }
-    if len(steps) > 1:
-        parts["timeline"] = {
-            "pictures": pictures,
-            **figure_data.timeline(model, features, steps, verdict, clip.duration),
-        }
+    if len(features) > 1:
+        parts["timeline"] = {"pictures": pictures, **figure_data.timeline(reading)}
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
-        stream = open_clip(path, STEPS, name)
-        closer = encoder.encode_clip(stream)
-        names = figure_data.chart_labels(model, steps)
-        parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
+        more_features = encoder.encode_clip(open_clip(path, STEPS, name))
+        names = figure_data.chart_labels(reading)
+        parts["pieces"] = figure_data.segments_data(model, more_features, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
     return filled(printable(name), about, {"shared": shared, "parts": parts})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
+from PIL import ImageFile
 
 from pipeline.limits import MAX_SECONDS
 from pipeline.sandbox.photos import orientation, to_bgr, turn_upright
@@ -18,7 +18,7 @@ DEFAULT = 0.1
 class AnimationReader:
     """The pictures of an animated image, in order (see sampling.PictureReader)."""
 
-    def __init__(self, photo: Image.Image) -> None:
+    def __init__(self, photo: ImageFile.ImageFile) -> None:
         self._photo, self._orientation = photo, orientation(photo)
         turned = self._orientation in (5, 6, 7, 8)
         self.size = photo.size[::-1] if turned else photo.size
@@ -27,7 +27,7 @@ class AnimationReader:
         """A damaged file ends with its last whole picture."""
         time = 0.0
         first = int(bool(getattr(self._photo, "default_image", False)))  # a PNG's still, no part of the animation
-        for index in range(first, self._photo.n_frames):
+        for index in range(first, getattr(self._photo, "n_frames", 1)):
             try:
                 self._photo.seek(index)
                 self._photo.load()

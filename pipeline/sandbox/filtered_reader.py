@@ -31,7 +31,7 @@ class FilteredReader:
     """The pictures of one stream in order (see sampling.PictureReader)."""
 
     def __init__(self, container: av.container.InputContainer, video: Video, only_referred_to: bool) -> None:
-        self._stream = container.streams[video.stream]
+        self._stream = next(stream for stream in container.streams.video if stream.index == video.stream)
         self._stream.thread_type = "AUTO"
         if only_referred_to:
             self._stream.codec_context.skip_frame = "NONREF"
@@ -76,7 +76,7 @@ class FilteredReader:
         broken = 0
         for packet in self._container.demux(self._stream):
             try:
-                frames = packet.decode()
+                frames = self._stream.decode(packet)
                 broken = 0
             except av.FFmpegError:
                 broken += 1
@@ -105,7 +105,7 @@ class FilteredReader:
             self._to_screen = key, chain(frame, filters)
         graph = self._to_screen[1]
         graph.push(frame)
-        return cv2.cvtColor(graph.pull().to_ndarray(format="rgb24"), cv2.COLOR_RGB2BGR)
+        return cv2.cvtColor(graph.vpull().to_ndarray(format="rgb24"), cv2.COLOR_RGB2BGR)
 
 
 @contextmanager
@@ -127,8 +127,8 @@ def deinterlaced(before: av.VideoFrame | None, frame: av.VideoFrame, after: av.V
     graph.push(None)
     place = next(k for k, other in enumerate(near) if other is frame)
     for _ in range(place):
-        graph.pull()
-    return graph.pull()
+        graph.vpull()
+    return graph.vpull()
 
 
 def alike(one: av.VideoFrame, other: av.VideoFrame) -> bool:

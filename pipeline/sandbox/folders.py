@@ -27,7 +27,8 @@ def in_natural_order(paths: Iterable[Path]) -> list[Path]:
 def images_of(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """A folder's entries -> its images in natural order, and the files that are left out: the hidden ones (also those
     that macOS puts beside each file of an archive, ``._name``) and those of another kind."""
-    images, others = [], []
+    images: list[Path] = []
+    others: list[Path] = []
     for path in in_natural_order(entries):
         is_image = not path.name.startswith(".") and path.suffix.lower() in PHOTO_SUFFIXES
         (images if is_image and path.is_file() else others).append(path)

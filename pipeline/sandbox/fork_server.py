@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import sys
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def run_job(job: dict[str, Any], descriptor: int) -> None:
 
         opencv_reader.log = opencv_reader.ConversionLog()
         path, name = Path(job["path"]), job["name"]
-        with os.fdopen(descriptor, "wb", PIPE_BYTES) as pipe:
+        with BufferedWriter(FileIO(descriptor, "wb"), PIPE_BYTES) as pipe:
             try:
                 if job["task"] == "copy":
                     write_message(pipe, copy(path, name))

@@ -11,8 +11,8 @@ PHOTO_SUFFIXES = frozenset(
 VIDEO_SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
-        "mp4 m4v mp4v mov qt webm mkv mk3d avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2p ts tsv m2t m2ts mts mod tod "
-        "vob dv dif 3gp 3g2 ogv ogm ogg ogx rm rmvb swf gif"
+        "mp4 m4v mp4v mov qt webm mkv mk3d avi divx wmv asf flv f4v mpg mpeg mpe m1v m2v m2p ts tsv m2t m2ts mts mod "
+        "tod vob dv dif 3gp 3g2 ogv ogm ogg ogx rm rmvb swf gif"
     ).split()
 )
 

@@ -108,6 +108,7 @@ def frame_after(reader: OpenCvReader, key: float, index: int) -> Frame | None:
     while capture.grab():
         if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
             later = reader.picture()
-            is_alike = later is not None and later.shape == picture.shape
-            return make_frame(index, time, picture, fit_to_canvas(later) if is_alike else None)
+            if later is None or later.shape != picture.shape:
+                break
+            return make_frame(index, time, picture, fit_to_canvas(later))
     return make_frame(index, time, picture)

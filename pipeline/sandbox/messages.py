@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, Any, Literal
+from io import BufferedIOBase, BytesIO
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -34,12 +34,12 @@ class ClipInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One kept picture of a clip.
+    """One frame of a clip.
 
-    ``index`` counts kept frames from 0, ``time`` is in seconds from the clip's first picture, ``image`` is
-    (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py), ``later`` is the picture MOTION_GAP seconds on,
-    of the same shape, or None where there is none (photos, folders, the end of a clip), and ``jpeg`` is the picture in
-    its own proportions, to look at.
+    ``index`` counts the frames from 0. ``time`` is in seconds on the player's clock, which starts with the first sound
+    or picture. ``image`` is (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py). ``later_image`` is the
+    image MOTION_GAP seconds later, of the same shape, or None where there is none (photos, folders, the end of a clip).
+    ``preview_jpeg`` is the picture in its own proportions.
     """
 
     index: int
@@ -88,7 +88,7 @@ class ProtocolError(Exception):
 # The child's end.
 
 
-def write_message(pipe: IO[bytes], message: Message) -> None:
+def write_message(pipe: BufferedIOBase, message: Message) -> None:
     """One message: a line of JSON, then the bytes that it announces."""
     match message:
         case ClipInfo(kind, width, height, mime, claimed):
@@ -109,14 +109,14 @@ def write_message(pipe: IO[bytes], message: Message) -> None:
     pipe.flush()
 
 
-def _write_header(pipe: IO[bytes], header: dict[str, Any]) -> None:
+def _write_header(pipe: BufferedIOBase, header: dict[str, Any]) -> None:
     pipe.write(json.dumps(header).encode() + b"\n")
 
 
 # The parent's end: nothing that comes through the pipe is believed.
 
 
-def read_message(pipe: IO[bytes]) -> Message:
+def read_message(pipe: BufferedIOBase) -> Message:
     """The next message. Raises ProtocolError, or whatever json, numpy and Pillow raise for nonsense."""
     header = json.loads(pipe.readline(MAX_HEADER_BYTES))
     if "frame" in header:
@@ -142,7 +142,9 @@ def _seconds(value: float) -> float:
     return float(value)
 
 
-def _read_frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], has_later: bool, jpeg_bytes: int) -> Frame:
+def _read_frame(
+    pipe: BufferedIOBase, index: int, time: float, canvas: list[int], has_later: bool, jpeg_bytes: int
+) -> Frame:
     if tuple(canvas) not in (WIDE, TALL):
         raise ProtocolError
     image = _read_picture(pipe, *canvas)
@@ -155,14 +157,14 @@ def _read_frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], has
     return Frame(int(index), _seconds(time), image, later, jpeg)
 
 
-def _read_picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
+def _read_picture(pipe: BufferedIOBase, height: int, width: int) -> np.ndarray:
     picture = np.empty((height, width, 3), np.uint8)
-    if pipe.readinto(memoryview(picture).cast("B")) != picture.size:
+    if pipe.readinto(picture.data.cast("B")) != picture.size:
         raise ProtocolError
     return picture
 
 
-def _read_bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
+def _read_bytes(pipe: BufferedIOBase, count: int, most: int) -> bytes:
     if not 0 <= count <= most:
         raise ProtocolError
     data = pipe.read(count)

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from pipeline.canvas import PREVIEW_SIDE
 from pipeline.limits import MAX_PIXELS
@@ -27,7 +28,7 @@ DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that a sample has in practice
 
 
 @contextmanager
-def opened_photo(path: Path, name: str) -> Iterator[Image.Image | None]:
+def opened_photo(path: Path, name: str) -> Iterator[ImageFile.ImageFile | None]:
     """The photo with only its header read; None if the content, never the name, is not that of a photo.
 
     Raises MediaError if it has too many pixels.
@@ -46,12 +47,12 @@ def opened_photo(path: Path, name: str) -> Iterator[Image.Image | None]:
         yield photo
 
 
-def is_animated(photo: Image.Image) -> bool:
+def is_animated(photo: ImageFile.ImageFile) -> bool:
     """Whether the pictures of the file are one clip. The pages of a TIFF and the views of a JPEG (MPO) are not."""
     return photo.format in ANIMATED_FORMATS and getattr(photo, "n_frames", 1) > 1
 
 
-def decode_photo(photo: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, int]]:
+def decode_photo(photo: ImageFile.ImageFile, name: str) -> tuple[np.ndarray, tuple[int, int]]:
     """The preview, (H, W, 3) uint8 BGR, and the photo's own upright width and height.
 
     Raises MediaError if the pixels cannot be decoded.
@@ -71,35 +72,36 @@ def decode_photo(photo: Image.Image, name: str) -> tuple[np.ndarray, tuple[int, 
     return turned, (width, height)
 
 
-def to_bgr(photo: Image.Image) -> np.ndarray:
+def to_bgr(photo: ImageFile.ImageFile) -> np.ndarray:
     """(H, W, 3) uint8 BGR. Transparent parts show white; samples of more than 8 bits are scaled to 8."""
     if has_deep_colour(photo) and (samples := deep_samples(photo)) is not None:
         return over_white(to_8_bits(shrink_to_preview(samples), full_scale(photo) or depth_of(float(samples.max()))))
     photo.load()
     if photo.mode.startswith(("I", "F")):
         grey = to_8_bits(np.asarray(photo), full_scale(photo))
-        if photo.format == "TIFF" and photo.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
+        if isinstance(photo, TiffImageFile) and photo.tag_v2.get(PHOTOMETRIC) == WHITE_IS_ZERO:
             grey = 255 - grey
         return cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    picture: Image.Image = photo
     if photo.has_transparency_data:
-        photo = photo.convert("RGBA")
-        white = Image.new("RGBA", photo.size, "white")
-        white.alpha_composite(photo)
-        photo = white
+        picture = Image.new("RGBA", photo.size, "white")
+        picture.alpha_composite(photo.convert("RGBA"))
     elif photo.mode == "LAB":
-        photo = lab_to_srgb(photo)
-    return cv2.cvtColor(np.asarray(photo.convert("RGB")), cv2.COLOR_RGB2BGR)
+        picture = lab_to_srgb(photo)
+    return cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR)
 
 
-def has_deep_colour(photo: Image.Image) -> bool:
+def has_deep_colour(photo: ImageFile.ImageFile) -> bool:
     """Whether it has several channels of 16 bits, of which Pillow keeps only the upper 8."""
     arguments = photo.tile[0].args if photo.tile else None
     mode = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return isinstance(mode, str) and mode[:2] in ("RG", "LA") and ";16" in mode
 
 
-def deep_samples(photo: Image.Image) -> np.ndarray | None:
+def deep_samples(photo: ImageFile.ImageFile) -> np.ndarray | None:
     """(H, W, 3 or 4) uint16 BGR or BGRA as stored, by OpenCV; None if OpenCV cannot read it so."""
+    if photo.fp is None:
+        return None
     photo.fp.seek(0)
     samples = cv2.imdecode(np.frombuffer(photo.fp.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     return samples if samples is not None and samples.dtype == np.uint16 and samples.shape[2:] in ((3,), (4,)) else None
@@ -116,14 +118,13 @@ def over_white(picture: np.ndarray) -> np.ndarray:
 def lab_to_srgb(photo: Image.Image) -> Image.Image:
     from PIL import ImageCms
 
-    return ImageCms.profileToProfile(
-        photo, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-    )
+    to_srgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), "LAB", "RGB")
+    return to_srgb.apply(photo)
 
 
 def full_scale(photo: Image.Image) -> int | None:
     """The sample value of full brightness, as a TIFF states it; None if the file does not say."""
-    if photo.format != "TIFF":
+    if not isinstance(photo, TiffImageFile):
         return None
     for tag in (MAX_SAMPLE_VALUE, MAX_SAMPLE):
         value = photo.tag_v2.get(tag)

@@ -1,8 +1,8 @@
-"""The gate for videos: what a file's header says, who reads its pictures, and what is refused.
+"""The gate for videos: reads a file's header, checks it against the limits, and chooses the reader of its pictures.
 
-FFmpeg recognises a container by its content. Here it may find only those of formats.CONTAINERS and open nothing but the
-file itself, so that no playlist, no list of other files and nothing from a network is ever followed. A codec must be
-one of formats.CODECS before a picture is decoded. PyAV reads the header; OpenCV, or PyAV with FFmpeg's filters, decodes.
+FFmpeg recognises a container by its content. Here it accepts only formats.CONTAINERS and opens nothing but the file
+itself, so that no playlist, no list of other files and no network address is ever followed. A codec must be one of
+formats.CODECS before a picture is decoded. PyAV reads the header; OpenCV, or PyAV with FFmpeg's filters, decodes.
 """
 
 from __future__ import annotations
@@ -39,9 +39,7 @@ class Video:
     interlaced: bool
     wide_colour: bool  # HDR, or colours that a screen without HDR lacks
     start: float  # seconds from the beginning of the presentation, whatever stream that is, to that of the pictures
-    claimed_duration: (
-        float  # seconds from the first to the last picture, if the file tells the truth; 0 if it does not say
-    )
+    claimed_duration: float  # seconds from the first to the last picture, as the header states it; 0 if it does not
     rate: float  # pictures a second; 0 if unknown
     mime: str | None  # under which browsers play the file itself; None if they cannot
 
@@ -50,7 +48,7 @@ def opencv_shows_rightly(video: Video) -> bool:
     """Whether OpenCV, the faster reader, shows the pictures as a player does.
 
     It converts no interlaced picture, does not map HDR to the screen, and cannot be told which stream to read. The
-    shape of pixels is no matter of decoding: pictures.bounded() corrects it for every reader.
+    shape of pixels is no matter of decoding: pictures.shrink_to_preview() corrects it for every reader.
     """
     return video.only_video and not video.interlaced and not video.wide_colour
 

@@ -21,7 +21,7 @@ from pipeline.media.decoder_process import MESSAGES_PER_STEP, start_decoding
 from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
 from pipeline.media.server_pool import ForkServer
 from pipeline.sandbox.decode import decode
-from pipeline.sandbox.messages import MediaError
+from pipeline.sandbox.messages import MAX_NAMES, MediaError
 from tests.sample_media import decoders, no_decoder_is_left
 
 JPEG = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
@@ -146,16 +146,17 @@ HOSTILE = {
     "nothing": b"",
     "nonsense": b"\xff" * 99,
     "a deep list": b"[" * 150_000,
-    "no beginning": frame(0) + line({"ended": [0, [0]]}),
+    "no beginning": frame(0) + line({"ended": [0, [0], []]}),
     "two beginnings": OPENED + OPENED,
     "another kind": line({"opened": ["cat", 4, 3, None, 0]}),
     "another type": line({"opened": ["video", 4, 3, "text/html", 0]}),
     "a time that is none": OPENED + frame(float("nan")),
     "a negative time": OPENED + frame(-1),
-    "no frames": OPENED + line({"ended": [0, []]}),
-    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1]]}),
+    "no frames": OPENED + line({"ended": [0, [], []]}),
+    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1], []]}),
     "a photo of two": PHOTO + frame(0) + frame(1),
     "a copy that nobody wanted": line({"copy": 3}) + b"abc",
+    "more names than are sent": OPENED + frame(0) + line({"ended": [0, [0], ["x"] * (MAX_NAMES + 1)]}),
     "another format": OPENED + frame(0, PNG),
     "more than was wanted": OPENED + frame(0) * (MESSAGES_PER_STEP * MAX_STEPS + 1),
 }

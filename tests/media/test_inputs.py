@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from pipeline.media.inputs import expand_inputs
 
 

@@ -137,7 +137,7 @@ def claim(monkeypatch):
 
     def lie(count: float) -> None:
         def inspect(path: Path, name: str) -> videos.Video:
-            return replace(videos.inspect(path, name), claimed=max(0.0, (count - 1) / 10))
+            return replace(videos.inspect(path, name), claimed_duration=max(0.0, (count - 1) / 10))
 
         monkeypatch.setattr(decode_module, "inspect", inspect)
 

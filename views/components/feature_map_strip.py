@@ -9,7 +9,7 @@ import streamlit as st
 HEIGHT = 96  # pixels, of a plane on the page
 
 
-def planes(name: str, layer: np.ndarray) -> None:
+def feature_map_strip(name: str, layer: np.ndarray) -> None:
     """(K, h, w) from -1 (black) to 1 (white) as a strip of grey pictures under its name."""
     height, width = layer.shape[1:]
     size = (round(width * HEIGHT / height), HEIGHT)

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 LOOK_AGAIN = 0.3  # seconds between looks at the line; each is also when a visitor who left is noticed
 
 
-class LineIsFullError(Exception):
+class QueueFullError(Exception):
     """As many are waiting already as may."""
 
 
-class Turns:
+class JobQueue:
     """``at_once`` jobs run, ``longest`` more may wait; first come, first served."""
 
     def __init__(self, at_once: int, longest: int) -> None:
@@ -24,11 +24,11 @@ class Turns:
     @contextmanager
     def turn(self, waiting: Callable[[int], None]) -> Iterator[None]:
         """Wait for one's turn and keep it. ``waiting`` is told how many are before one, again and again; whatever it
-        raises, because its visitor left or changed their mind, gives the place up. Raises LineIsFullError."""
+        raises, because its visitor left or changed their mind, gives the place up. Raises QueueFullError."""
         ticket = object()
         with self._moved:
             if len(self._line) >= self.at_once + self.longest:
-                raise LineIsFullError
+                raise QueueFullError
             self._line.append(ticket)
         try:
             while (before := self._before(ticket)) > 0:

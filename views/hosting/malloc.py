@@ -20,7 +20,7 @@ if hasattr(_libc, "malloc_trim"):  # other C libraries have none of this, and ne
     _libc.mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
-def give_back() -> None:
+def release_free_memory() -> None:
     """Return the free pages within the heaps too: 170 MB once the CNN is loaded, some after every clip. It takes a
     millisecond or two, and other threads go on meanwhile."""
     if hasattr(_libc, "malloc_trim"):

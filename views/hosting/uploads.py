@@ -35,7 +35,7 @@ def sweep() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class Chosen(NamedTuple):
+class ClipFile(NamedTuple):
     """A file to read: its bytes, what to call it, and the SHA-256 that it is known by."""
 
     data: bytes

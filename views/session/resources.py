@@ -14,17 +14,16 @@ from pipeline.models.caption import CaptionModel, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.language import LanguageModel, load_language
 from pipeline.models.lenet import DigitReader, load_digits
-from views.hosting.job_queue import Turns
-from views.hosting.malloc import give_back
+from views.hosting.job_queue import JobQueue
+from views.hosting.malloc import release_free_memory
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-BEAM = 3  # sentences kept while a clip is described after each of its frames
 
 
 @st.cache_resource(show_spinner=False)
 def encoder() -> Encoder:
     loaded = load_encoder()
-    give_back()
+    release_free_memory()
     return loaded
 
 
@@ -49,5 +48,5 @@ def digit_reader() -> DigitReader:
 
 
 @st.cache_resource(show_spinner=False)
-def turns() -> Turns:
-    return Turns(JOBS_AT_ONCE, LONGEST_LINE)
+def job_queue() -> JobQueue:
+    return JobQueue(JOBS_AT_ONCE, LONGEST_LINE)

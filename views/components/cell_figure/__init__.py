@@ -33,7 +33,7 @@ _component = component("cell_figure")
 
 
 def strips(
-    clip: EncodedClip, parts: Mapping[str, np.ndarray], top_labels: Sequence[str], memory: Mapping[str, np.ndarray]
+    clip: EncodedClip, parts: Mapping[str, np.ndarray], answers: Sequence[str], memory: Mapping[str, np.ndarray]
 ) -> None:
     """``parts`` (T, H) by name, units already ordered; ``memory`` (T,) by the cell's name on the page."""
     rows = [
@@ -46,7 +46,7 @@ def strips(
         "strips": rows,
         "units": next(iter(parts.values())).shape[1],
     }
-    _mount("strips", clip, {**data, "leaders": list(top_labels), "memory": curves})
+    _mount("strips", clip, {**data, "answers": list(answers), "memory": curves})
 
 
 def units(

@@ -11,7 +11,7 @@ SIDE = 28
 _component = component("digit_pad")
 
 
-def drawing(key: str) -> np.ndarray | None:
+def digit_pad(key: str) -> np.ndarray | None:
     """What is on the sheet, (28, 28) uint8, white on black; None while it is empty."""
     grey = _component(key=key, data={"part": "drawing"}, on_grey_change=lambda: None).grey
     if not isinstance(grey, list) or len(grey) != SIDE * SIDE:

@@ -10,7 +10,7 @@ from views.components.component import component
 _component = component("text_steps")
 
 
-def unfolding(key: str, steps: Sequence[TextStep], caption: str) -> None:
+def text_steps(key: str, steps: Sequence[TextStep], caption: str) -> None:
     """One column a step; the token that really came next is marked where it was among the likeliest."""
     came = [*(step.token for step in steps[1:]), None]
     data = [
