@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import cast
 
 from pipeline.commands.output import STANDARD_OUTPUT, is_input
 from pipeline.media.inputs import expand_inputs
@@ -61,16 +62,16 @@ def select_inputs(args: argparse.Namespace) -> list[str]:
             raise UsageError("--engine ray reads no pipe and no standard input: workers cannot reach it.")
         from upath import UPath
 
-        kind = lambda path: UPath(path)  # noqa: E731  # local paths and URLs
+        kind = cast("Callable[[str], Path]", UPath)  # local paths and URLs
     paths, left_out = expand_inputs(args.paths, args.each, kind)
     if args.out and (problem := is_input(args.out, paths)) is not None:
         raise UsageError(problem)
     done = {path for path in completed_inputs(args.out) if not is_stream(path)} if args.out else set()
-    report_left_out([path for path in left_out if not _is_same(path, args.out)])
+    report_left_out([path for path in left_out if not is_same_path(path, args.out)])
     return [path for path in dict.fromkeys(paths) if path not in done]
 
 
-def _is_same(path: str, out: Path | None) -> bool:
+def is_same_path(path: str, out: Path | None) -> bool:
     return out is not None and os.path.realpath(path) == os.path.realpath(out)
 
 

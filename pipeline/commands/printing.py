@@ -1,12 +1,13 @@
-"""Results as they come: a JSON object a line for programs, a table for people, errors in a sentence."""
+"""Prints results as they come: as JSON lines or as a table, with one sentence for every error."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 
-from pipeline.commands.arguments import report_left_out
+from pipeline.commands.arguments import is_same_path, report_left_out
 from pipeline.commands.local import Result, Results
 from pipeline.commands.output import Write, appending, stdout_is_ascii, write_stdout
 from pipeline.sandbox.messages import MediaError, printable
@@ -17,21 +18,21 @@ LONGEST_NAME = 28  # characters of an input in a table: its end tells it apart f
 
 
 def print_results(
-    run_inputs: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
+    results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
 ) -> int:
-    """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
+    """Prints as the arguments say. Returns the exit status. For ``columns`` and ``as_row`` see print_table()."""
     if args.out:
         with appending(args.out) as write:
-            return print_json(reported(tracked(run_inputs, count)), write)
+            return print_json(reported(tracked(results, count), args.out), write)
     if args.json:
-        return print_json(run_inputs)
-    return print_table(reported(run_inputs), count, columns, as_row)
+        return print_json(results)
+    return print_table(reported(results, None), count, columns, as_row)
 
 
-def print_json(run_inputs: Results, write: Write | None = None) -> int:
-    """One object a line, to standard output or by ``write``; -> the exit status."""
+def print_json(results: Results, write: Write | None = None) -> int:
+    """One object a line, to standard output or by ``write``. Returns the exit status."""
     status, ascii_only = 0, write is None and stdout_is_ascii()
-    for name, outcome in run_inputs:
+    for name, outcome in results:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
@@ -42,27 +43,33 @@ def print_json(run_inputs: Results, write: Write | None = None) -> int:
     return status
 
 
-def reported(run_inputs: Results) -> Results:
-    """The same; what was left out of a folder is named on standard error."""
-    for name, outcome in run_inputs:
-        if not isinstance(outcome, MediaError):
-            report_left_out(outcome.get("left_out", ()), name)
-        yield name, outcome
+def reported(results: Results, out: Path | None) -> Results:
+    """The same results; the files that a folder's clip leaves out are named on standard error, but not ``out``."""
+    for name, outcome in results:
+        if isinstance(outcome, MediaError) or "left_out" not in outcome:
+            yield name, outcome
+            continue
+        left_out = [file for file in outcome["left_out"] if not is_same_path(f"{name}/{file}", out)]
+        report_left_out(left_out, name)
+        yield name, {**outcome, "left_out": left_out}
 
 
-def tracked(run_inputs: Results, count: int) -> Results:
-    """The same, with a progress bar on stderr if there are several."""
+def tracked(results: Results, count: int) -> Results:
+    """The same results, with a progress bar on standard error if there are several."""
     from rich.console import Console
     from rich.progress import track
 
     console = Console(stderr=True)
     hidden = count <= 1 or not console.is_terminal
-    return track(run_inputs, "Reading", count, console=console, transient=True, disable=hidden)
+    return track(results, "Reading", count, console=console, transient=True, disable=hidden)
 
 
-def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
-    """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them. If the
-    work is interrupted, the table shows what was finished."""
+def print_table(results: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
+    """A table with the input in the first column. Returns the exit status.
+
+    ``columns`` are the names of the other columns, and whether each is narrow (a number). If the work is interrupted,
+    the table shows the results so far.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -73,7 +80,7 @@ def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_ro
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
     try:
-        for name, outcome in tracked(run_inputs, count):
+        for name, outcome in tracked(results, count):
             if isinstance(outcome, MediaError):
                 errors.print(Text(str(outcome), "red"))
                 status = 1

@@ -22,8 +22,8 @@ from pipeline.analysis.segments import segments, shot_boundaries, sliding_window
 from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
 
-# Okabe & Ito's palette without its yellow and black: colour-blind people can tell the colours apart, and all are visible
-# on light and dark.
+# Okabe & Ito's palette without its yellow and black: colour-blind people can tell the colours apart, and they
+# are visible on light and dark.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = len(PALETTE)  # labels with a colour and a curve
 NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours

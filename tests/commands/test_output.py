@@ -115,7 +115,7 @@ def test_files_of_cameras_are_inputs_of_a_folder(clip, capsys, name):
         write_video(Path(name), pictures, codec, container=formats.get(suffix, "matroska"))
     assert suffix in PHOTO_SUFFIXES | VIDEO_SUFFIXES
     shutil.move("clip.mp4", "clip")  # no name of an input
-    assert main(["action", ".", "--json"]) == 0
+    assert main(["action", ".", "--json", "--each"]) == 0
     said = capsys.readouterr()
     assert [json.loads(line)["input"] for line in said.out.splitlines()] == [name]
     assert said.err.splitlines()[0] == "1 file is left out: clip."

@@ -90,7 +90,7 @@ def test_a_bad_upload_is_a_sentence_and_the_app_goes_on(watch, name, data, tmp_p
     assert not watch.exception
     assert watch.error[0].value.replace("\\", "").startswith(name)
     assert not list(tmp_path.iterdir())
-    watch.file_uploader[0].set_value(None).run()
+    watch.button(key="remove-upload").click().run()
     assert not watch.error
     assert not watch.exception
 
