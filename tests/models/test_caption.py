@@ -8,7 +8,7 @@ from pipeline.models.caption import DECODERS, CaptionModel, ClipDecoder, load_ca
 from pipeline.models.decoding import force_decode, nucleus_sampler
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import START, UNKNOWN
-from training.caption import lesson, teacher_forced
+from training.caption import make_batch, teacher_forced_logits
 
 WORDS = [f"word{n}" for n in range(40)]
 SIZES = {"features": 16, "hidden": 24, "embedded": 12}
@@ -76,11 +76,11 @@ def test_teacher_forcing_hears_what_writing_hears(model, seen):
     decoder = model.decoder
     sentences = [(0, [5, 6, 7]), (1, [8]), (0, [9, 10])]
     with torch.inference_mode():
-        told = lesson(sentences)
-        logits, truth = teacher_forced(decoder, model.encode_array(seen), told)
+        told = make_batch(sentences)
+        logits, truth = teacher_forced_logits(decoder, model.encode_array(seen), told)
         rows = iter(logits)
         mine: dict[int, list[torch.Tensor]] = {k: [] for k in range(3)}
-        for count in told.counts:
+        for count in told.batch_sizes:
             for k in range(count):
                 mine[k].append(next(rows))
     order = sorted(sentences, key=lambda pair: -len(pair[1]))

@@ -7,9 +7,9 @@ import torch
 from pipeline.models.caption import TopDownDecoder
 from pipeline.models.decoding import MAX_WORDS, force_decode, select_rows
 from pipeline.models.vocabulary import END, START, UNKNOWN
-from training.caption import guess_below
-from training.metrics import CaptionReward, cider_of_each
-from training.self_critical import advantages, drawn, policy_loss
+from training.caption import confidence_threshold
+from training.metrics import CaptionReward, cider_per_caption
+from training.self_critical import advantages, policy_loss, sample_captions
 
 REFERENCES = [
     ["a dog runs through the snow", "two dogs are running in snow"],
@@ -27,9 +27,9 @@ def decoder() -> TopDownDecoder:
 def test_the_reward_is_cider_where_the_corpus_is_the_same():
     said = ["a dog runs in the snow", "a man plays guitar", "a cat sleeps"]
     reward = CaptionReward(REFERENCES)
-    np.testing.assert_allclose(reward.of(said, REFERENCES), cider_of_each(said, REFERENCES), rtol=1e-5)
-    alone = [reward.of([s], [r])[0] for s, r in zip(said, REFERENCES, strict=True)]
-    np.testing.assert_allclose(alone, reward.of(said, REFERENCES))  # a caption's reward is its own affair
+    np.testing.assert_allclose(reward.score(said, REFERENCES), cider_per_caption(said, REFERENCES), rtol=1e-5)
+    alone = [reward.score([s], [r])[0] for s, r in zip(said, REFERENCES, strict=True)]
+    np.testing.assert_allclose(alone, reward.score(said, REFERENCES))  # a caption's reward is its own affair
 
 
 def test_a_caption_is_worth_what_it_has_over_the_others():
@@ -40,7 +40,7 @@ def test_a_caption_is_worth_what_it_has_over_the_others():
 def test_drawn_sentences_end_and_hold_words_only(decoder):
     with torch.inference_mode():
         scene = select_rows(decoder.encode(torch.randn(1, 4, 8)), torch.zeros(200, dtype=torch.long))
-    sentences = drawn(decoder, scene, torch.Generator().manual_seed(0))
+    sentences = sample_captions(decoder, scene, torch.Generator().manual_seed(0))
     assert len({tuple(s) for s in sentences}) > 100
     assert all(len(s) <= MAX_WORDS and not {START, END, UNKNOWN} & set(s) for s in sentences)
 
@@ -71,7 +71,7 @@ def test_a_guess_is_what_is_poor_on_val(monkeypatch):
             self.text, self.confidence = "a dog", confidence
 
     captions = [Told(c) for c in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)]
-    monkeypatch.setattr("training.caption.cider_of_each", lambda *_: [0.0, 0.2, 0.1, 1.0, 1.0, 1.3])
-    assert guess_below(captions, []) == 0.3
-    monkeypatch.setattr("training.caption.cider_of_each", lambda *_: [1.0] * 6)
-    assert guess_below(captions, []) == 0.0
+    monkeypatch.setattr("training.caption.cider_per_caption", lambda *_: [0.0, 0.2, 0.1, 1.0, 1.0, 1.3])
+    assert confidence_threshold(captions, []) == 0.3
+    monkeypatch.setattr("training.caption.cider_per_caption", lambda *_: [1.0] * 6)
+    assert confidence_threshold(captions, []) == 0.0

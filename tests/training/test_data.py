@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from training.data import DATA, load_items, load_labels
-from training.pseudo_labels import told_labels
+from training.pseudo_labels import pseudo_labels
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"needs the training data in {DATA.name}/ beside the project")
 
@@ -36,13 +36,13 @@ def test_every_file_is_there(items):
 
 
 def test_what_captioners_are_judged_on_is_never_fitted_to(items):
-    val = [item for item in items if item.official_val]
+    val = [item for item in items if item.is_validation]
     assert {item.source for item in val} == {"msrvtt", "flickr8k"}
     assert all(item.held_out for item in val)
 
 
 def test_captions_tell_labels_only_of_what_is_learned_from(items):
-    told = told_labels(items)
+    told = pseudo_labels(items)
     assert set(told.values()) <= set(load_labels())
     assert len(told) > 100
     for number in told:

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from training.evaluate import Reading, report
+from training.evaluate import ItemPrediction, report
 from training.metrics import caption_metrics
 
 REFERENCES = [
@@ -29,7 +29,7 @@ def test_a_human_caption_scores_high_and_anothers_low():
 def test_a_report_is_plain_data_and_names_the_mistakes():
     said = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
     labels = ["running", "cooking", "talking", "dancing", "singing", "eating"]
-    readings = [Reading("clips", 0, said), Reading("clips", 1, said), Reading("clips", 1, said)]
+    readings = [ItemPrediction("clips", 0, said), ItemPrediction("clips", 1, said), ItemPrediction("clips", 1, said)]
     found = json.loads(json.dumps(report(readings, 0.5, labels)))
     assert found["confusions"] == [["cooking", "running", 2]]
     assert found["all"]["top1"] == 0.333
