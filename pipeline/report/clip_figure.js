@@ -96,13 +96,13 @@ function timeline(root, data, signal) {
 function letters(root, data, signal) {
   // Each column one letter; under it what else could have stood there, and how many labels are still possible.
   const row = el("ol", { class: "letters" })
-  const note = el("p", { class: "when" })
-  root.append(note, row, el("p", { class: "caption" },
-    "The likeliest label, spelled as a language model would: each letter’s probability is the sum over all labels that " +
-    "go on so, and every letter that is fixed leaves fewer labels possible."))
+  const caption = el("p", { class: "caption" })
+  root.append(row, caption)
   onStep(data, signal, (step) => {
-    note.textContent = data.sure[step] ? "The answer, letter by letter" : "Not sure: the likeliest label, letter by letter"
     row.classList.toggle("unsure", !data.sure[step])
+    caption.textContent =
+      `${data.sure[step] ? "The answer" : "Not sure: the likeliest label"}, spelled as a language model would: each letter’s ` +
+      "probability is the sum over all labels that go on so, and every letter that is fixed leaves fewer labels possible."
     row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
       const column = el("li", {},
         el("b", { class: "letter" }, letter === " " ? "␣" : letter),
@@ -148,8 +148,9 @@ function pieces(root, data, signal) {
 
 function jumpTo(data, time) {
   const video = document.querySelector(".st-key-player video")
-  if (video && data.kind === "video") video.currentTime = time + 0.01 // the cursor follows the player
-  else moveTo(data, Math.max(0, data.times.findLastIndex((t) => t <= time)), "hand")
+  const playable = video && data.kind === "video"
+  if (playable) video.currentTime = time + 0.01
+  moveTo(data, data.times.findLastIndex((t) => t <= time + 0.03), playable ? "video" : "hand")
 }
 
 function comparison(root, data) {

@@ -159,9 +159,11 @@ function timeTicks(data) {
 
 class Player {
   constructor(data, signal, button) {
-    Object.assign(this, { data, button, timer: null })
+    Object.assign(this, { data, button, timer: null, seeking: false, touched: false })
     button.addEventListener("click", () => this.toggle(), { signal })
     const mine = (e) => e.target === this.video()
+    const touch = (e) => mine(e) && (this.touched = true)
+    for (const event of ["pointerdown", "keydown", "play"]) document.addEventListener(event, touch, { signal, capture: true })
     // Media events do not bubble, but they can be caught on their way down.
     document.addEventListener("play", (e) => mine(e) && this.follow(), { signal, capture: true })
     document.addEventListener("pause", (e) => mine(e) && this.label(), { signal, capture: true })
@@ -171,9 +173,8 @@ class Player {
   }
 
   byHand() {
-    // Not our own seek, and not the one to the beginning with which a player greets a new clip.
-    const video = this.video()
-    return !this.seeking && (video.currentTime > 0 || video.played.length > 0)
+    // Not our own seek, and not the one with which a player opens a clip, before anybody has touched it.
+    return !this.seeking && this.touched
   }
 
   video() {

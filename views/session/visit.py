@@ -105,18 +105,24 @@ def current_visit() -> Visit:
 def open_page(page: str) -> Visit:
     """The visit, at the beginning of a run of the page with this URL path.
 
-    The address decides when the page is opened (by a link, by hand, by a reload) and when the visitor goes Back or
-    Forward. In between the visit decides: a click may reach the server with an address that is one choice too old.
+    The address decides at the start of a session (a reload, an address typed or shared) and when the visitor goes Back
+    or Forward. Otherwise the visit decides: a link may have been pressed before it carried the last choice.
     """
     visit, context = current_visit(), get_script_run_ctx()
-    if page != visit.page or (context is not None and context.is_history_navigation):
+    if visit.page is None or (context is not None and context.is_history_navigation):
         visit.follow(page, st.query_params)
-    visit.page = page
+        visit.page = page
+    elif page != visit.page:
+        visit.page = page
+        write_address()
     return visit
 
 
 def write_address() -> None:
-    """Put the visit into the page's address, after a choice. The browser gets a new entry in its history."""
+    """Put the visit into the page's address; another address is a new entry in the browser's history."""
     visit = current_visit()
-    if visit.page is not None:
-        st.query_params.from_dict(visit.address(visit.page))
+    if visit.page is None:
+        return
+    address = visit.address(visit.page)
+    if {name: value for name, value in st.query_params.items() if name != "step"} != address:
+        st.query_params.from_dict(address)
