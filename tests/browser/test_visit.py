@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from pipeline.media.samples import sample_path
 from playwright.sync_api import Locator, Page, expect
 
+from pipeline.media.samples import sample_path
 from tests.browser.uploading import upload
 
 pytestmark = pytest.mark.browser
