@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from benchmarks.clips import write_clip
-from benchmarks.results import Result, ratio, result, side_by_side
+from benchmarks.run_inputs import Result, ratio, result, side_by_side
 from pipeline.commands.action import read
-from pipeline.commands.local import each, opened
+from pipeline.commands.local import open_streams, run_each
 from pipeline.media.clip import ClipStream
 from pipeline.media.reader import MAX_STEPS, read_clip
 from pipeline.models.action import load_action
@@ -37,21 +37,27 @@ def measure(rounds: int) -> Iterator[Result]:
         write_clip(path, SECONDS)
         frames = read_clip(path).frames
 
-        def decoded() -> None:
+        def start_decoding() -> None:
             ClipStream(decode(path, MAX_STEPS, "clip")).clip()
 
         def encoded() -> None:
             list(encoder.encode_frames(frames))
 
         def whole() -> None:
-            list(each(opened([str(path)]), lambda stream: read(stream, encoder, model)))
+            list(run_each(open_streams([str(path)]), lambda stream: read(stream, encoder, model)))
 
         def many() -> None:
-            list(each(opened([str(path)] * CLIPS), lambda stream: read(stream, encoder, model)))
+            list(run_each(open_streams([str(path)] * CLIPS), lambda stream: read(stream, encoder, model)))
 
-        ways = {"decoding": decoded, "child": lambda: read_clip(path), "CNN": encoded, "one": whole, "many": many}
+        ways = {
+            "decoding": start_decoding,
+            "child": lambda: read_clip(path),
+            "CNN": encoded,
+            "one": whole,
+            "many": many,
+        }
         seconds = side_by_side(ways, rounds)
-        work = (processor_seconds(decoded) + processor_seconds(encoded)) / os.cpu_count()
+        work = (processor_seconds(start_decoding) + processor_seconds(encoded)) / os.cpu_count()
     slower = max(seconds["decoding"], seconds["CNN"], key=statistics.median)
     limit = max(statistics.median(slower), work)
     one, clip = seconds["one"], [s / CLIPS for s in seconds["many"]]

@@ -43,11 +43,11 @@ def onnxruntime_engine(backbone: nn.Module) -> Engine:
 
 
 def compiled_engine(backbone: nn.Module) -> Engine:
-    compiled = torch.compile(backbone, dynamic=False)
+    compile_openvino = torch.compile(backbone, dynamic=False)
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        features, maps = compiled(torch.from_numpy(images))
+        features, maps = compile_openvino(torch.from_numpy(images))
         return features.numpy(), maps.numpy()
 
     return run

@@ -27,7 +27,7 @@ from pipeline.canvas import WIDE
 from pipeline.media.reader import open_clip, read_clip
 from pipeline.models.action import load_action
 from pipeline.models.backbones import tuned_lite0
-from pipeline.models.encoder import in_order, load_encoder
+from pipeline.models.encoder import load_encoder
 from pipeline.sandbox.messages import Frame
 
 WINDOWS = (8, 32)  # frames
@@ -77,7 +77,7 @@ def measure(rounds: int) -> Iterator[Result]:
 
         def ours() -> None:
             stream = open_clip(path)
-            list(model.read(in_order(encoder.encode_frames(stream), stream)))
+            list(model.predict(encoder.encode_clip(stream)))
 
         ways = {
             "ours": ours,
@@ -88,7 +88,7 @@ def measure(rounds: int) -> Iterator[Result]:
     for name in ("tutorial", "seeking"):
         gain = ratio(seconds[name], seconds["ours"])
         yield result(f"over_{name}", seconds[name], "s", gain, f"our {statistics.median(seconds['ours']):.2f} s")
-    yield from windows(tutorial, frames, rounds, lambda: list(model.read(encoder.encode_frames(frames[:1]))))
+    yield from windows(tutorial, frames, rounds, lambda: list(model.predict(encoder.encode_frames(frames[:1]))))
 
 
 def windows(tutorial: Tutorial, frames: Sequence[Frame], rounds: int, ours: Callable[[], object]) -> Iterator[Result]:

@@ -14,13 +14,13 @@ import cv2
 from benchmarks.clips import RATE, pictures
 from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.sandbox.browser_copy import OPTIONS
-from pipeline.sandbox.pictures import bounded
+from pipeline.sandbox.pictures import shrink_to_preview
 
 SECONDS = 5
 
 
 def measure(rounds: int) -> Iterator[Result]:
-    shown = list(islice(cycle([bounded(picture) for picture in pictures()]), SECONDS * RATE))
+    shown = list(islice(cycle([shrink_to_preview(picture) for picture in pictures()]), SECONDS * RATE))
     height, width = shown[0].shape[:2]
     with tempfile.TemporaryDirectory() as folder:
         h264, vp8 = (str(Path(folder) / name) for name in ("copy.mp4", "copy.webm"))

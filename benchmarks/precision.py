@@ -19,12 +19,12 @@ from torch import nn
 
 from benchmarks.engines import least_cosine
 from benchmarks.results import Result, ratio, result, side_by_side, table
-from pipeline.canvas import WIDE, fitted
+from pipeline.canvas import WIDE, fit_to_canvas
 from pipeline.models.action import load_action
 from pipeline.models.backbones import tuned_lite0
 from pipeline.models.caption import load_caption
 from pipeline.models.encoder import BATCH, Encoder
-from pipeline.models.engines import ENGINES, Engine, compiled, openvino_graph
+from pipeline.models.engines import ENGINES, Engine, compile_openvino, openvino_graph
 from training.data import load_items
 from training.evaluate import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
 
@@ -35,7 +35,7 @@ BEAM = 3
 def photos(count: int) -> list[np.ndarray]:
     """Of the training set, on the wide canvas."""
     found = (item.paths[0] for item in load_items() if item.source == "flickr8k" and not item.held_out)
-    pictures = (fitted(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)) for path in found)
+    pictures = (fit_to_canvas(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)) for path in found)
     wide = (picture for picture in pictures if picture.shape[:2] == WIDE)
     return [next(wide) for _ in range(count)]
 
@@ -46,7 +46,7 @@ def eight_bit_engine(backbone: nn.Module) -> Engine:
     data = nncf.Dataset([photo[None] for photo in photos(CALIBRATED_ON)])
     graph = openvino_graph(backbone.requires_grad_(False))
     small = nncf.quantize(graph, data, preset=nncf.QuantizationPreset.MIXED, subset_size=CALIBRATED_ON)
-    return compiled(small, "f32")  # what is not in eight bits
+    return compile_openvino(small, "f32")  # what is not in eight bits
 
 
 PRECISIONS = {"float32": "openvino", "bfloat16": "openvino-bf16", "int8": "openvino-int8"}  # their engines

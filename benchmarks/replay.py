@@ -12,12 +12,12 @@ import numpy as np
 
 from benchmarks.results import Result, result, side_by_side
 from pipeline.analysis import reading, what_if
-from pipeline.analysis.cell_trace import memory, trace
+from pipeline.analysis.cell_trace import input_sensitivity, trace
 from pipeline.media.reader import read_clip
 from pipeline.media.samples import sample_path
 from pipeline.models.action import load_action
 from pipeline.models.caption import load_caption
-from pipeline.models.decoding import most_likely
+from pipeline.models.decoding import greedy
 from pipeline.models.encoder import FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
 from pipeline.report import figure_data
@@ -38,34 +38,34 @@ def clip_of(steps: int) -> tuple[list[FrameFeatures], np.ndarray]:
     encoder, frames = load_encoder(), read_clip(sample_path("bikes")).frames
     once = list(encoder.encode_frames(frames))
     features = [
-        FrameFeatures(k, 0.2 * k, once[k % len(once)].features, once[k % len(once)].motion) for k in range(steps)
+        FrameFeatures(k, 0.2 * k, once[k % len(once)].appearance, once[k % len(once)].motion) for k in range(steps)
     ]
     return features, encoder.encode([frames[-1].image]).maps
 
 
 def measure(rounds: int) -> Iterator[Result]:
     features, regions = clip_of(STEPS)
-    frames = np.stack([frame.features for frame in features])[None]
+    frames = np.stack([frame.appearance for frame in features])[None]
     models = {cell: load_action(cell) for cell in CELLS}
     lstm, photo, clip = models["lstm"], load_caption("photo", "lstm"), load_caption("clip", "lstm")
     order = what_if.shuffled(STEPS)
 
     def page() -> None:
-        steps = list(lstm.read(features))
+        steps = list(lstm.predict(features))
         figure_data.verdict(lstm, steps, reading.verdict(lstm, steps))
         figure_data.timeline(lstm, features, steps, reading.verdict(lstm, steps), 12.8)
         figure_data.letters(lstm, steps)
 
     controls: dict[str, Callable[[], object]] = {
-        **{f"another_cell_{cell}": lambda m=model: list(m.read(features)) for cell, model in models.items()},
+        **{f"another_cell_{cell}": lambda m=model: list(m.predict(features)) for cell, model in models.items()},
         "whole_account": page,
-        "what_if_shuffled": lambda: list(lstm.read(what_if.rearranged(features, order))),
-        "inside_every_gate": lambda: trace(lstm.network.cell, lstm.inputs(features)),
-        "inside_memory": lambda: memory(lstm.network.cell, lstm.inputs(features)),
-        "photo_first_word": lambda: next(photo.write(photo.look(regions), most_likely)),
-        "photo_sentence": lambda: photo.search(photo.look(regions), 3),
-        "clip_sentence": lambda: clip.search(clip.look(frames), 3),
-        "clip_sentence_after_each_frame": lambda: clip.evolve(clip.look(frames), 3),
+        "what_if_shuffled": lambda: list(lstm.predict(what_if.reorder(features, order))),
+        "inside_every_gate": lambda: trace(lstm.network.cell, lstm.cell_inputs(features)),
+        "inside_memory": lambda: input_sensitivity(lstm.network.cell, lstm.cell_inputs(features)),
+        "photo_first_word": lambda: next(photo.stream_words(photo.encode_array(regions), greedy)),
+        "photo_sentence": lambda: photo.search(photo.encode_array(regions), 3),
+        "clip_sentence": lambda: clip.search(clip.encode_array(frames), 3),
+        "clip_sentence_after_each_frame": lambda: clip.captions_per_frame(clip.encode_array(frames), 3),
     }
     for name, answer in controls.items():
         milliseconds = [1000 * s for s in side_by_side({name: answer}, rounds)[name]]

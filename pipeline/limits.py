@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 
+HIGHEST = 10**9  # that a limit may be set to: the system's own counters take it
+
 
 def _limit(name: str, default: int) -> int:
-    """A whole number above 0 from the environment, or the default. Raises ValueError for anything else."""
+    """A whole number from 1 to HIGHEST from the environment, or the default. Raises ValueError for anything else."""
     text = os.environ.get(f"UNROLL_{name}", str(default))
-    if not text.isdigit() or int(text) < 1:
-        raise ValueError(f"UNROLL_{name} must be a whole number of 1 or more, not {text!r}.")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST):
+        raise ValueError(f"UNROLL_{name} must be a whole number from 1 to {HIGHEST}, not {text[:40]!r}.")
     return int(text)
 
 

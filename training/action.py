@@ -75,7 +75,7 @@ class Sequences:
 
     frames: Tensor  # (N, D) what is there
     motion: Tensor  # (N, D) what moves
-    moving: Tensor  # (N,) whether the latter is known
+    has_motion: Tensor  # (N,) whether the latter is known
     clip: Tensor  # (N,) which sequence a step belongs to
     step: Tensor  # (N,) which step of it this is
     labels: Tensor  # (B,)
@@ -87,8 +87,8 @@ def sequence_logits(network: ActionNetwork, batch: Sequences) -> Tensor:
     On the training clips the evidence is nearly always right, since the encoder knows them: beside it the cell would
     learn nothing.
     """
-    pictures = batch.frames, batch.motion, batch.moving
-    x = network.inputs(*pictures, network.evidence(*pictures))
+    pictures = batch.frames, batch.motion, batch.has_motion
+    x = network.cell_inputs(*pictures, network.frame_log_probs(*pictures))
     padded = x.new_zeros(len(batch.labels), int(batch.step.max()) + 1, x.shape[1])
     hidden, _ = network.cell.scan(padded.index_put((batch.clip, batch.step), x))
     return network.readout(network.dropout(hidden[batch.clip, batch.step]))
@@ -187,7 +187,7 @@ def refine(network: ActionNetwork, draws: Draws) -> None:
 
 def hide_frames(batch: Sequences, rng: np.random.Generator) -> Sequences:
     """Blank what is there in some of the sequences whose motion is known."""
-    clips = torch.bincount(batch.clip, batch.moving.float()) > 0
+    clips = torch.bincount(batch.clip, batch.has_motion.float()) > 0
     hidden = clips & torch.from_numpy(rng.random(len(clips)) < NO_FRAME_SHARE)
     return dataclasses.replace(batch, frames=batch.frames * ~hidden[batch.clip, None])
 
@@ -244,7 +244,7 @@ def held_out_logits(network: ActionNetwork, draws: Draws) -> list[Tensor]:
     found = []
     for number in draws.held_out:
         batch = draws.batch([number], [draws.plain(number)])
-        found.append(network(batch.frames[None], batch.motion[None], batch.moving[None])[0])
+        found.append(network(batch.frames[None], batch.motion[None], batch.has_motion[None])[0])
     return found
 
 

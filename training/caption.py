@@ -28,9 +28,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.models.caption import DECODERS, Caption, CaptionModel, PlainDecoder, Scene, load_caption
+from pipeline.models.caption import DECODERS, Caption, CaptionModel, EncoderOutput, ShowAndTellDecoder, load_caption
 from pipeline.models.checkpoint import save_checkpoint
-from pipeline.models.decoding import MAX_WORDS, take
+from pipeline.models.decoding import MAX_WORDS, select_rows
 from pipeline.models.efficientnet_lite import FEATURE_SIZE
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary, tokenize
@@ -78,7 +78,7 @@ class Examples:
         self.sentences = {n: [self.sentence(c) for c in self.items[n].captions] for n in self.train}
 
     def sentence(self, caption: str) -> list[int]:
-        return self.vocabulary.numbers(tokenize(caption)[: MAX_WORDS - 1])
+        return self.vocabulary.encode(tokenize(caption)[: MAX_WORDS - 1])
 
     def seen(self, numbers: list[int], rng: np.random.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Features (B, R, D) of these items and which of them exist (B, R); with ``rng`` varied, as training wants."""
@@ -121,19 +121,19 @@ def lesson(sentences: list[tuple[int, list[int]]]) -> Lesson:
     return Lesson(torch.tensor(order), torch.tensor(places), words, counts)
 
 
-def teacher_forced(decoder: PlainDecoder, scene: Scene, told: Lesson) -> tuple[Tensor, Tensor]:
+def teacher_forced(decoder: ShowAndTellDecoder, scene: EncoderOutput, told: Lesson) -> tuple[Tensor, Tensor]:
     """-> logits (M, V) and the true words (M,) of all M steps that are not padding."""
-    scene = take(scene, told.item)
-    state, heard = decoder.begin(scene), []
+    scene = select_rows(scene, told.item)
+    state, heard = decoder.init_state(scene), []
     inputs = F.pad(told.words[:, :-1], (1, 0), value=START)
     embedded = decoder.dropout(decoder.embed(inputs))
     for t, count in enumerate(told.counts):
         alive = slice(count)  # the longest ones come first
-        scene, state = take(scene, alive), take(state, alive)
-        hidden, state, _ = decoder.hear(embedded[alive, t], scene, state)
+        scene, state = select_rows(scene, alive), select_rows(state, alive)
+        hidden, state, _ = decoder.next_hidden(embedded[alive, t], scene, state)
         heard.append(hidden)
     truth = torch.cat([told.words[:count, t] for t, count in enumerate(told.counts)])
-    return decoder.say(torch.cat(heard)), truth
+    return decoder.logits(torch.cat(heard)), truth
 
 
 def epoch_batches(
@@ -151,13 +151,13 @@ def epoch_batches(
 
 
 @torch.inference_mode()
-def captions_on_val(decoder: PlainDecoder, examples: Examples, width: int, batch: int = 50) -> list[Caption]:
+def captions_on_val(decoder: ShowAndTellDecoder, examples: Examples, width: int, batch: int = 50) -> list[Caption]:
     """The best caption by beam search of every validation item."""
     card = {"vocabulary": " ".join(examples.vocabulary.words), "threshold": 0.0, "limits": []}
     model, found = CaptionModel(decoder, card), []
     for start in range(0, len(examples.val), batch):
-        scene = decoder.look(*examples.seen(examples.val[start : start + batch]))
-        found += model.explain(scene, [best[0] for best in model.search(scene, width)])
+        scene = decoder.encode(*examples.seen(examples.val[start : start + batch]))
+        found += model.describe_words(scene, [best[0] for best in model.search(scene, width)])
     return found
 
 
@@ -171,7 +171,7 @@ def guess_below(captions: list[Caption], references: list[list[str]]) -> float:
     return float(confidence[order[poor[-1]]]) if len(poor) else 0.0
 
 
-def fit(examples: Examples, references: list[list[str]], args: argparse.Namespace) -> PlainDecoder:
+def fit(examples: Examples, references: list[list[str]], args: argparse.Namespace) -> ShowAndTellDecoder:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     decoder = DECODERS[args.kind](args.cell, len(examples.vocabulary), FEATURE_SIZE, HIDDEN, EMBEDDED)
@@ -185,7 +185,7 @@ def fit(examples: Examples, references: list[list[str]], args: argparse.Namespac
     for epoch in range(1, args.epochs + 1):
         total, words = 0.0, 0
         for numbers, told in epoch_batches(examples, args.captions, args.batch, rng):
-            logits, truth = teacher_forced(decoder, decoder.look(*examples.seen(numbers, rng)), told)
+            logits, truth = teacher_forced(decoder, decoder.encode(*examples.seen(numbers, rng)), told)
             loss = F.cross_entropy(logits, truth, ignore_index=UNKNOWN, label_smoothing=SMOOTHING)
             optimiser.zero_grad()
             loss.backward()
@@ -207,11 +207,11 @@ def fit(examples: Examples, references: list[list[str]], args: argparse.Namespac
     return best.eval()
 
 
-def start_from_photos(decoder: PlainDecoder, vocabulary: Vocabulary, cell: str, weights: Path) -> None:
+def start_from_photos(decoder: ShowAndTellDecoder, vocabulary: Vocabulary, cell: str, weights: Path) -> None:
     """Take over what the photo captioner with the same cell knows; words are matched by their spelling."""
     photo = load_caption("photo", cell, weights)
     known = dict(photo.decoder.state_dict())
-    numbers = torch.tensor(photo.vocabulary.numbers(vocabulary.tokens))
+    numbers = torch.tensor(photo.vocabulary.encode(vocabulary.tokens))
     shared = numbers != UNKNOWN
     state = decoder.state_dict()
     for name in ("embed.weight", "bias"):
@@ -240,7 +240,7 @@ def main() -> None:
 
 
 def save(
-    decoder: PlainDecoder, examples: Examples, kind: str, cell: str, command: str, seed: int, folder: Path
+    decoder: ShowAndTellDecoder, examples: Examples, kind: str, cell: str, command: str, seed: int, folder: Path
 ) -> None:
     """Measure on val with a beam, choose the threshold of a guess, and write weights and card."""
     references = [list(examples.items[n].captions) for n in examples.val]

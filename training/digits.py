@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.models.checkpoint import save_checkpoint
-from pipeline.models.lenet import SIDE, LeNet5, ink_of
+from pipeline.models.lenet import SIDE, LeNet5, enlarge_ink
 
 EPOCHS, BATCH, RATE = 60, 64, 2e-3
 TEST_SHARE = 0.2
@@ -45,7 +45,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     rng, started = np.random.default_rng(args.seed), time.time()
     grids, labels = load_digits(return_X_y=True)
-    ink = np.stack([ink_of(grid.reshape(8, 8) / 16) for grid in grids])
+    ink = np.stack([enlarge_ink(grid.reshape(8, 8) / 16) for grid in grids])
     train, test, truth, wanted = train_test_split(
         ink, labels, test_size=TEST_SHARE, random_state=args.seed, stratify=labels
     )

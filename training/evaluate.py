@@ -149,7 +149,7 @@ def encoded_frames(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatur
 def action_figures(model: ActionModel, items: list[Item], encoded: list[list[FrameFeatures]]) -> dict[str, Any]:
     labels = load_labels()
     readings = [
-        Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.read(features)]))
+        Reading(item.source, labels.index(item.label), np.stack([s.probabilities for s in model.predict(features)]))
         for item, features in zip(items, encoded, strict=True)
     ]
     return report(readings, model.threshold, labels)
@@ -179,7 +179,7 @@ def seen_on_val(kind: str, encoder: Encoder) -> tuple[list[Item], list[np.ndarra
 
 def caption_figures(model: CaptionModel, items: list[Item], seen: list[np.ndarray], width: int) -> dict[str, float]:
     """Every measure of what beam search says of the items."""
-    found = [best for features in seen for best, *_ in model.search(model.look(features), width)]
+    found = [best for features in seen for best, *_ in model.search(model.encode_array(features), width)]
     return caption_metrics([model.text(best) for best in found], [item.captions for item in items])
 
 

@@ -28,7 +28,7 @@ import cv2
 import numpy as np
 from torch import Tensor, nn
 
-from pipeline.canvas import TALL, WIDE, canvas, fitted
+from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
 from pipeline.media.reader import read_clip
 from pipeline.models.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
 from pipeline.models.engines import openvino_engine
@@ -73,12 +73,12 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
     if item.is_video:
         for frame in read_clip(item.paths[0]).frames:
             yield frame.index, FRAME, frame.image
-            if frame.later is not None:
-                yield frame.index, MOTION, difference_image(frame.image, frame.later)
+            if frame.later_image is not None:
+                yield frame.index, MOTION, difference_image(frame.image, frame.later_image)
         return
     for step, path in enumerate(item.paths):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-        yield step, FRAME, fitted(image)
+        yield step, FRAME, fit_to_canvas(image)
         if item.label is not None:
             now, later = random_crop(image, rng)
             yield step, CROP, now

@@ -100,7 +100,7 @@ class Letters:
         known = get_frequency_dict("en", "large")
         words = [w for w in known if w.isascii() and w.isalpha() and 3 <= len(w) <= 14][:COMMON_WORDS]
         self.vocabulary = Vocabulary("abcdefghijklmnopqrstuvwxyz")
-        self.texts = [self.vocabulary.numbers(word) for word in words]
+        self.texts = [self.vocabulary.encode(word) for word in words]
         weight = np.sqrt([known[word] for word in words])
         self.chance = weight / weight.sum()
 
@@ -120,7 +120,7 @@ class Words:
         said = [[tokenize(caption) for caption in item.captions] for item in items]
         first = [c[:LONGEST] for item, of in zip(items, said, strict=True) for c in of[: CAPTIONS[item.source]]]
         self.vocabulary = Vocabulary.of(first, RARE)
-        groups = [[self.vocabulary.numbers(caption[:LONGEST]) for caption in of if caption] for of in said]
+        groups = [[self.vocabulary.encode(caption[:LONGEST]) for caption in of if caption] for of in said]
         self.texts = [text for group in groups for text in group]
         self.photo = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
         counts = np.bincount([token for text in self.texts for token in text], minlength=len(self.vocabulary))
@@ -129,7 +129,7 @@ class Words:
         self.chance = weight / weight.sum()
         self.together = torch.zeros(len(items), len(self.vocabulary))  # whether a word is said of a photo
         for k, of in enumerate(said):
-            self.together[k, [token for caption in of for token in self.vocabulary.numbers(caption)]] = 1
+            self.together[k, [token for caption in of for token in self.vocabulary.encode(caption)]] = 1
         self.together[:, UNKNOWN] = 0
         told = self.together * torch.tensor(np.maximum(counts, 1) ** -0.5, dtype=torch.float32)
         self.told = told / told.sum(1, keepdim=True).clamp_min(1e-6)  # rare words say more of what is seen
@@ -142,10 +142,10 @@ class Words:
             batches = drawn[order].reshape(SORTED, count)
             for batch in rng.permutation(SORTED):
                 texts = [self.texts[k] for k in batches[batch]]
-                begin = [int(rng.integers(max(1, len(t) - 3))) if rng.random() < MIDDLE else 0 for t in texts]
-                inputs, following = padded([t[k:] for t, k in zip(texts, begin, strict=True)])
-                following[torch.tensor(begin) > 0, 0] = UNKNOWN  # no caption began there: nothing to learn of it
-                yield inputs, following, self.told[self.photo[batches[batch]]]
+                init_state = [int(rng.integers(max(1, len(t) - 3))) if rng.random() < MIDDLE else 0 for t in texts]
+                inputs, next_tokens = padded([t[k:] for t, k in zip(texts, init_state, strict=True)])
+                next_tokens[torch.tensor(init_state) > 0, 0] = UNKNOWN  # no caption began there: nothing to learn of it
+                yield inputs, next_tokens, self.told[self.photo[batches[batch]]]
 
 
 class Countries:
@@ -161,13 +161,13 @@ class Countries:
     def draw(self, count: int, rng: np.random.Generator, share: float = 1.0) -> list[list[int]]:
         """Texts with as many sentences between, so that none waits for a much longer one."""
         between = int(rng.integers(0, 1 + BETWEEN * min(1.0, share / GROWING)))
-        return [self.vocabulary.numbers(tokenize(" ".join(story(between, rng)))) for _ in range(count)]
+        return [self.vocabulary.encode(tokenize(" ".join(story(between, rng)))) for _ in range(count)]
 
     @staticmethod
-    def weight(following: Tensor) -> Tensor:
+    def weight(next_tokens: Tensor) -> Tensor:
         """Of each token in the loss: the language, which comes right before the end, is what is to be learned."""
-        language = F.pad(following[:, 1:] == END, (0, 1))
-        return torch.where(language, following.shape[1], 1).float()
+        language = F.pad(next_tokens[:, 1:] == END, (0, 1))
+        return torch.where(language, next_tokens.shape[1], 1).float()
 
 
 def meaning(together: Tensor, size: int) -> Tensor:
@@ -192,8 +192,8 @@ Corpus = Letters | Countries  # those that ``fit`` learns; ``fit_words`` learns 
 def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
     """-> inputs from START on and what follows each, (B, N); UNKNOWN where nothing is to be learned."""
     longest = max(map(len, texts)) + 1
-    following = torch.tensor([[*t, END, *[UNKNOWN] * (longest - len(t) - 1)] for t in texts])
-    return F.pad(following[:, :-1], (1, 0), value=START), following
+    next_tokens = torch.tensor([[*t, END, *[UNKNOWN] * (longest - len(t) - 1)] for t in texts])
+    return F.pad(next_tokens[:, :-1], (1, 0), value=START), next_tokens
 
 
 def descend(loss: Tensor, network: nn.Module, optimiser: Optimizer, schedule: LRScheduler) -> None:
@@ -214,9 +214,9 @@ def fit(name: str, cell: str, corpus: Corpus, args: argparse.Namespace) -> Langu
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE[name], total_steps=steps, pct_start=0.1)
     started = time.time()
     for step in range(1, steps + 1):
-        inputs, following = padded(corpus.draw(BATCH[name], rng, step / steps))
-        each = F.cross_entropy(network(inputs).transpose(1, 2), following, ignore_index=UNKNOWN, reduction="none")
-        weight = corpus.weight(following) * (following != UNKNOWN)
+        inputs, next_tokens = padded(corpus.draw(BATCH[name], rng, step / steps))
+        each = F.cross_entropy(network(inputs).transpose(1, 2), next_tokens, ignore_index=UNKNOWN, reduction="none")
+        weight = corpus.weight(next_tokens) * (next_tokens != UNKNOWN)
         loss = (each * weight).sum() / weight.sum()
         descend(loss, network, optimiser, schedule)
         if step % 100 == 0:
@@ -249,10 +249,10 @@ def fit_words(cell: str, corpus: Words, args: argparse.Namespace) -> LanguageNet
     batches = corpus.draw(BATCH["words"], np.random.default_rng(args.seed))
     started = time.time()
     for step in range(1, steps + 1):
-        inputs, following, told = next(batches)
-        known = following != UNKNOWN
+        inputs, next_tokens, told = next(batches)
+        known = next_tokens != UNKNOWN
         state = states(network, inputs)[known]
-        loss = F.cross_entropy(network.say(state), following[known])
+        loss = F.cross_entropy(network.logits(state), next_tokens[known])
         likely = F.linear(photo(state), network.embed.weight, common).log_softmax(1)
         both = loss - TOGETHER * (likely * told[known.nonzero()[:, 0]]).sum(1).mean()
         descend(both, network, optimiser, schedule)
@@ -267,7 +267,7 @@ def accuracy_by_distance(network: LanguageNetwork, corpus: Corpus, seed: int) ->
     rng, found = np.random.default_rng(seed), {}
     for between in MEASURED:
         stories = [story(between, rng) for _ in range(TEXTS_PER_DISTANCE)]
-        texts = [corpus.vocabulary.numbers(tokenize(text)) for text, _ in stories]
+        texts = [corpus.vocabulary.encode(tokenize(text)) for text, _ in stories]
         inputs, _ = padded(texts)
         after = torch.tensor([len(text) for text in texts])  # the last word of each; what follows it is padding
         said = network(inputs)[torch.arange(len(texts)), after].argmax(1).tolist()

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.models.caption import DECODERS, PlainDecoder, Scene, load_caption
+from pipeline.models.caption import DECODERS, EncoderOutput, ShowAndTellDecoder, load_caption
 from pipeline.models.checkpoint import load_card
-from pipeline.models.decoding import MAX_WORDS, take
+from pipeline.models.decoding import MAX_WORDS, select_rows
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import END, START
 from training.caption import Examples, captions_on_val, lesson, save, teacher_forced
@@ -36,10 +36,10 @@ DRAWN = 5  # captions of each picture
 
 
 @torch.inference_mode()
-def drawn(decoder: PlainDecoder, scene: Scene, generator: torch.Generator) -> list[list[int]]:
+def drawn(decoder: ShowAndTellDecoder, scene: EncoderOutput, generator: torch.Generator) -> list[list[int]]:
     """One sentence for each picture of the scene, every word drawn from its distribution."""
     batch = len(scene.mean)
-    state, last, ended = decoder.begin(scene), torch.full((batch,), START), torch.zeros(batch, dtype=torch.bool)
+    state, last, ended = decoder.init_state(scene), torch.full((batch,), START), torch.zeros(batch, dtype=torch.bool)
     words = []
     for _ in range(MAX_WORDS):
         log_p, state, _ = decoder.step(last, scene, state)
@@ -58,7 +58,9 @@ def advantages(rewards: np.ndarray) -> np.ndarray:
     return rewards - (rewards.sum(1, keepdims=True) - rewards) / (count - 1)
 
 
-def policy_loss(decoder: PlainDecoder, scene: Scene, sentences: list[tuple[int, list[int]]], worth: Tensor) -> Tensor:
+def policy_loss(
+    decoder: ShowAndTellDecoder, scene: EncoderOutput, sentences: list[tuple[int, list[int]]], worth: Tensor
+) -> Tensor:
     """Minus the log-likelihood of drawn sentences, each weighted by what it is worth; a mean over all words."""
     told = lesson(sentences)
     logits, truth = teacher_forced(decoder, scene, told)
@@ -67,7 +69,7 @@ def policy_loss(decoder: PlainDecoder, scene: Scene, sentences: list[tuple[int, 
     return -(log_p * weight).mean()
 
 
-def fit(examples: Examples, decoder: PlainDecoder, args: argparse.Namespace) -> PlainDecoder:
+def fit(examples: Examples, decoder: ShowAndTellDecoder, args: argparse.Namespace) -> ShowAndTellDecoder:
     rng, generator = np.random.default_rng(args.seed), torch.Generator().manual_seed(args.seed)
     references = [list(examples.items[n].captions) for n in examples.val]
     reward = CaptionReward([examples.items[n].captions for n in examples.train])
@@ -78,9 +80,9 @@ def fit(examples: Examples, decoder: PlainDecoder, args: argparse.Namespace) -> 
         order, rewards = rng.permutation(examples.train), []
         for start in range(0, len(order), args.batch):
             numbers = order[start : start + args.batch].tolist()
-            scene = decoder.look(*examples.seen(numbers, rng))  # in eval(): the same network draws and learns
+            scene = decoder.encode(*examples.seen(numbers, rng))  # in eval(): the same network draws and learns
             places = torch.arange(len(numbers)).repeat_interleave(DRAWN)
-            said = drawn(decoder, take(scene, places), generator)
+            said = drawn(decoder, select_rows(scene, places), generator)
             texts = [plain(" ".join(examples.vocabulary[t] for t in tokens)) for tokens in said]
             found = reward.of(texts, [examples.items[numbers[p]].captions for p in places.tolist()])
             worth = advantages(found.reshape(-1, DRAWN)).reshape(-1)
@@ -98,14 +100,14 @@ def fit(examples: Examples, decoder: PlainDecoder, args: argparse.Namespace) -> 
     return best
 
 
-def halfway(one: PlainDecoder, other: PlainDecoder) -> PlainDecoder:
+def halfway(one: ShowAndTellDecoder, other: ShowAndTellDecoder) -> ShowAndTellDecoder:
     """The decoder whose weights are the mean of both."""
     mean, ends = copy.deepcopy(one), other.state_dict()
     mean.load_state_dict({name: (tensor + ends[name]) / 2 for name, tensor in one.state_dict().items()})
     return mean
 
 
-def cider_on_val(decoder: PlainDecoder, examples: Examples, references: list[list[str]]) -> float:
+def cider_on_val(decoder: ShowAndTellDecoder, examples: Examples, references: list[list[str]]) -> float:
     said = [caption.text for caption in captions_on_val(decoder, examples, width=1)]
     return caption_metrics(said, references)["CIDEr"]
 
@@ -123,8 +125,8 @@ def main() -> None:
     args = parser.parse_args()
     examples = Examples(args.kind, args.cache)
     first = load_card(args.out / f"caption-{args.kind}-{args.cell}")["command"]
-    begun = load_caption(args.kind, args.cell, args.out).decoder
-    decoder = halfway(begun, fit(examples, copy.deepcopy(begun), args))
+    prefix = load_caption(args.kind, args.cell, args.out).decoder
+    decoder = halfway(prefix, fit(examples, copy.deepcopy(prefix), args))
     flags = f"--epochs {args.epochs} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
     command = f"{first}; then python -m training.reinforce {args.kind} --cell {args.cell} {flags}"
     save(decoder, examples, args.kind, args.cell, command, args.seed, args.out)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.models.caption import Caption, CaptionModel, Scene, is_shipped
-from pipeline.models.decoding import Hypothesis, most_likely, sampled
+from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
+from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
 from views.session.clip_area import clip_area, load_or_encode
-from views.session.encoded_clip import EncodedClip, frame_regions
+from views.session.encoded_clip import EncodedClip, captions, frame_regions
 from views.session.input_controls import controls
-from views.session.resources import BEAM, caption_model
+from views.session.resources import caption_model
 from views.session.visit import Visit
 
 BEAMS = (1, 10)  # narrowest and widest
@@ -29,15 +27,6 @@ class Columns(NamedTuple):
 
     picture: DeltaGenerator
     sentence: DeltaGenerator
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How words are chosen: by beam search, or, if a temperature is given, drawn at random."""
-
-    width: int
-    temperature: float | None = None
-    seed: int = 0
 
 
 def page() -> None:
@@ -59,16 +48,16 @@ def page() -> None:
 
 def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:
     """Everything about one clip."""
-    kind, frame, manner = settings(clip, visit.cell)
+    kind, frame, options = settings(clip, visit.cell)
     model = caption_model(kind, visit.cell)
     if kind == "clip":
-        describe_clip(clip, model, visit, manner, columns)
+        describe_clip(clip, model, visit, options, columns)
     else:
-        describe_picture(clip, frame, model, f"{kind}-{visit.cell}", manner, columns)
+        describe_picture(clip, frame, model, f"{kind}-{visit.cell}", options, columns)
     st.caption(" ".join(model.limits))
 
 
-def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
+def settings(clip: EncodedClip, cell: str) -> tuple[str, int, DecodingOptions]:
     """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
     what, how, fine = st.columns(3, gap="large")
     with what:
@@ -85,19 +74,19 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
         width = fine.slider(
             "beam width",
             *BEAMS,
-            BEAM,
+            DecodingOptions.beam_width,
             key="beam",
             persist_state="session",
             help="How many sentences are kept while writing.",
         )
-        return kind, frame, Manner(width)
+        return kind, frame, DecodingOptions(width)
     temperature = fine.slider(
         "temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", persist_state="session", help="Above 1: wilder."
     )
     seed = st.session_state.setdefault("seed", 0)
     if fine.button("Draw again", icon=":material/casino:", key="again"):
         seed = st.session_state["seed"] = seed + 1
-    return kind, frame, Manner(1, temperature, seed)
+    return kind, frame, DecodingOptions(1, temperature, seed=seed)
 
 
 def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
@@ -138,16 +127,16 @@ def describe_picture(
     frame: int,
     model: CaptionModel,
     name: str,
-    manner: Manner,
+    options: DecodingOptions,
     columns: Columns,
 ) -> None:
     regions, grid = frame_regions(clip.digest, frame, clip)
-    scene = model.look(regions[None])
+    encoded = model.encode_array(regions[None])
     sentence = f"{clip.digest}-{frame}-{name}"
     with columns.picture:
         caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
     with columns.sentence:
-        caption, others = generate_caption(model, scene, manner)
+        caption, others = generate_caption(model, encoded, options)
         caption_figure.words(clip.digest, sentence, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
@@ -157,46 +146,39 @@ def describe_picture(
     downloads(caption)
 
 
-def describe_clip(clip: EncodedClip, model: CaptionModel, visit: Visit, manner: Manner, columns: Columns) -> None:
-    features = np.stack([frame.features for frame in clip.features])
-    scene = model.look(features[None])
+def describe_clip(
+    clip: EncodedClip, model: CaptionModel, visit: Visit, options: DecodingOptions, columns: Columns
+) -> None:
+    encoded = model.encode(clip.features)
     sentence = f"{clip.digest}-{visit.cell}"
     with columns.sentence:
-        caption, others = generate_caption(model, scene, manner)
-        captions = [*clip.captions(visit.cell)[:-1], caption]
+        caption, others = generate_caption(model, encoded, options)
+        per_frame = [*captions(clip, visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        caption_figure.words(clip.digest, sentence, "video", times, captions, model.threshold)
-    subtitles = webvtt(times, [c.text for c in captions], clip.duration)
+        caption_figure.words(clip.digest, sentence, "video", times, per_frame, model.threshold)
+    subtitles = webvtt(times, [c.text for c in per_frame], clip.duration)
     with columns.picture, st.container(key="player"):
         file = visit.clip_file()
         if clip.mime and file:
             st.video(file.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
             clip_figure.stage(clip)
-    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, captions)
+    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, per_frame)
     alternatives(model, others)
     downloads(caption, subtitles)
 
 
-def generate_caption(model: CaptionModel, scene: Scene, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
-    """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
+def generate_caption(
+    model: CaptionModel, encoded: EncoderOutput, options: DecodingOptions
+) -> tuple[Caption, Sequence[Hypothesis]]:
+    """Show the sentence where it will stand, after each word -> the caption, and the other sentences of the beam."""
     place = st.empty()
     slot = place.container(key="writing").empty()
-
-    if manner.temperature is None and manner.width > 1:
-        kept: list[Hypothesis] = []
-        for kept in model.watch_search(scene, manner.width):
-            slot.markdown(model.text(kept[0]))
-        caption, others = model.explain(scene, kept[:1])[0], kept[1:]
-    else:
-        choose = most_likely if manner.temperature is None else sampled(manner.temperature, 0.95, manner.seed)
-        steps = []
-        for step in model.write(scene, choose):
-            steps.append(step)
-            slot.markdown(" ".join(s.word for s in steps))
-        caption, others = model.caption(tuple(steps)), []
+    for draft in model.generate(encoded, options):
+        slot.markdown(draft.text)
     place.empty()
-    return caption, others
+    assert draft.caption is not None  # the last draft is complete
+    return draft.caption, draft.others
 
 
 def alternatives(model: CaptionModel, others: Sequence[Hypothesis]) -> None:

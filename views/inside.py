@@ -6,15 +6,15 @@ import numpy as np
 import streamlit as st
 
 from pipeline.analysis import reading
-from pipeline.analysis.cell_trace import Arithmetic, Trace, arithmetic, trace, unit_order, votes
-from pipeline.analysis.feature_maps import PLANES, evidence_map, feature_maps
-from pipeline.canvas import fitted
+from pipeline.analysis.cell_trace import GateTerms, Trace, gate_terms, trace, unit_contributions, unit_order
+from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map, feature_maps
+from pipeline.canvas import fit_to_canvas
 from pipeline.models.action import ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
 from views.session.clip_area import clip_area, load_or_encode
-from views.session.encoded_clip import FRAMES_KEPT, EncodedClip, frame_regions
+from views.session.encoded_clip import FRAMES_KEPT, EncodedClip, action_steps, frame_regions, sensitivity
 from views.session.input_controls import controls
 from views.session.resources import CELL_NAMES, action_model, encoder
 
@@ -38,15 +38,15 @@ def page() -> None:
 def look_inside(clip: EncodedClip, cell: str) -> None:
     """Everything about one clip."""
     model = action_model(cell)
-    steps = clip.action_steps(cell)
+    steps = action_steps(clip, cell)
     st.subheader("Unrolled", anchor=False)
     cell_figure.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
-    found = trace(model.network.cell, model.inputs(clip.features))
-    order = unit_order(found.parts["h"])
+    found = trace(model.network.cell, model.cell_inputs(clip.features))
+    order = unit_order(found.activations["h"])
     st.subheader("What it remembers", anchor=False)
-    parts = {name: found.parts[name][:, order] for name in SHOWN if name in found.parts}
-    sensitivity = {CELL_NAMES[name]: clip.input_sensitivity(name) for name in CELLS}
-    cell_figure.strips(clip, parts, reading.answers(model, steps), sensitivity)
+    parts = {name: found.activations[name][:, order] for name in SHOWN if name in found.activations}
+    curves = {CELL_NAMES[name]: sensitivity(clip, name) for name in CELLS}
+    cell_figure.strips(clip, parts, reading.answers(model, steps), curves)
     about_label(clip, cell, found, [name for name, _ in reading.verdict(model, steps).ranked])
 
 
@@ -56,22 +56,20 @@ def about_label(clip: EncodedClip, cell: str, found: Trace, labels: list[str]) -
     model = action_model(cell)
     st.subheader("Which hidden units support the label", anchor=False)
     label = st.selectbox("label", labels, key=f"label-{clip.digest[:8]}-{cell}")
-    unit_contributions(clip, model, cell, found, label)
+    units_section(clip, model, cell, found, label)
     st.subheader("Which image regions support the label", anchor=False)
     class_activation(clip, model, label)
 
 
-def unit_contributions(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
+def units_section(clip: EncodedClip, model: ActionModel, cell: str, found: Trace, label: str) -> None:
     """The strongest votes at every step, and the arithmetic of each unit that casts one."""
-    shares = votes(model.network.readout, found.parts["h"], model.labels.index(label))
+    shares = unit_contributions(model.network.readout, found.activations["h"], model.labels.index(label))
     strongest, sums = [], []
     for step, row in enumerate(shares):
         order = np.argsort(-row)
         chosen = [*order[:SPEAKERS].tolist(), *order[-SPEAKERS:].tolist()]
         strongest.append([(unit, float(row[unit])) for unit in chosen])
-        told: dict[int, list[Arithmetic]] = {
-            unit: arithmetic(cell, model.network.cell, found, step, unit) for unit in chosen
-        }
+        told: dict[int, list[GateTerms]] = {unit: gate_terms(model.network.cell, found, step, unit) for unit in chosen}
         sums.append(told)
     cell_figure.units(clip, label, strongest, sums)
 
@@ -82,7 +80,7 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     count = len(clip.features)
     frame = right.slider("frame", 1, count, count // 2 + 1, key=f"evidence-frame-{count}") - 1 if count > 1 else 0
     regions, grid = frame_regions(clip.digest, frame, clip)
-    evidence = evidence_map(model.network.frame_evidence, regions, model.labels.index(label))
+    evidence = class_activation_map(model.network.frame_evidence, regions, model.labels.index(label))
     with left:
         caption_figure.photo(
             clip.digest, f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0)
@@ -94,7 +92,7 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     )
     st.caption(
         "On the way there, what five layers make of this frame: near the first one edges and colours, further on "
-        f"parts of things, with less and less of where they stood. Of each, the {PLANES} planes that vary most."
+        f"parts of things, with less and less of where they stood. Of each, the {MAPS_PER_LAYER} planes that vary most."
     )
     for name, layer in layer_planes(clip.digest, frame, clip).items():
         feature_map_strip(name, layer)
@@ -103,4 +101,4 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
 def layer_planes(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
     """The feature maps of one frame of the clip with this digest."""
-    return feature_maps(encoder().backbone, fitted(_clip.picture(index)))
+    return feature_maps(encoder().backbone, fit_to_canvas(_clip.picture(index)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pipeline.models.lenet import Planes
+from pipeline.models.lenet import LeNetMaps
 from pipeline.models.recurrent import CELLS
 from views.components.char_rnn import char_rnn
 from views.components.digit_pad import digit_pad
@@ -58,7 +58,9 @@ def letters_topic() -> None:
     if len(model.tokens(prefix)) == 1:
         st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
         return
-    text_steps("letters", list(model.read(prefix)), "How likely each next letter is, after every letter read so far.")
+    text_steps(
+        "letters", list(model.predict(prefix)), "How likely each next letter is, after every letter read so far."
+    )
     st.markdown("  ".join(f"**{word}** {p:.2f}" for word, p in model.complete(prefix)))
     st.caption(" ".join(model.limits))
 
@@ -74,7 +76,7 @@ def words_topic() -> None:
     row = st.container(horizontal=True)
     for word, p in model.next(text):
         row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
-    text_steps("words", list(model.read(text)), "How likely each next word is, after every word read so far.")
+    text_steps("words", list(model.predict(text)), "How likely each next word is, after every word read so far.")
     st.caption(" ".join(model.limits))
 
 
@@ -130,10 +132,10 @@ def digits_topic() -> None:
         st.markdown(f"### {found.label} &nbsp; {found.probabilities[found.label]:.2f}")
         bars = {"digit": [str(k) for k in range(10)], "probability": found.probabilities.tolist()}
         st.bar_chart(bars, x="digit", y="probability", height=160)
-        layers(found.planes)
+        layers(found.maps)
 
 
-def layers(found: Planes) -> None:
+def layers(found: LeNetMaps) -> None:
     """What each layer made of the digit."""
     feature_map_strip("C1: six filters of 5 x 5", found.c1[0].numpy())
     feature_map_strip("S2: their means over 2 x 2", found.s2[0].numpy())

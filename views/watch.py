@@ -9,12 +9,12 @@ from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.analysis import reading, segments, what_if
 from pipeline.analysis.confidence import NOT_SURE
-from pipeline.analysis.reading import Verdict
+from pipeline.analysis.reading import Prediction
 from pipeline.models.action import ActionModel, ActionStep
 from views.components import clip_figure
 from views.session import browser_copy
 from views.session.clip_area import clip_area, load_or_encode
-from views.session.encoded_clip import EncodedClip
+from views.session.encoded_clip import EncodedClip, action_steps, captions
 from views.session.input_controls import controls
 from views.session.resources import action_model
 from views.session.visit import Visit
@@ -39,21 +39,21 @@ def page() -> None:
 
 def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaGenerator) -> None:
     """Everything about one clip: the player and the answer in their places, the rest below them."""
-    model, steps = action_model(visit.cell), clip.action_steps(visit.cell)
+    model, steps = action_model(visit.cell), action_steps(clip, visit.cell)
     verdict = reading.verdict(model, steps)
     with player, st.container(key="player"):
         screen, note = st.empty(), st.empty()
     with screen.container():
         play(clip, visit)
     with place:
-        clip_figure.verdict(clip, model, steps, verdict, clip.captions(visit.cell))
+        clip_figure.verdict(clip, model, steps, verdict, captions(clip, visit.cell))
     if len(steps) > 1:
         clip_figure.timeline(clip, model, steps, verdict)
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)
     clip_figure.letters(clip, model, steps)
-    if clip.duration >= segments.LONG:
+    if clip.duration >= segments.LONG_CLIP_SECONDS:
         st.subheader("Piece by piece", anchor=False)
         closer = load_or_encode(visit, segments.STEPS)
         if closer is not None:
@@ -88,8 +88,8 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
         order = reordered(way, count)
     if way is None or order is None:
         return
-    model, steps = action_model(cell), clip.action_steps(cell)
-    other = list(model.read(what_if.rearranged(clip.features, order)))
+    model, steps = action_model(cell), action_steps(clip, cell)
+    other = list(model.predict(what_if.reorder(clip.features, order)))
     st.markdown(difference(model, way, steps, other))
     clip_figure.comparison(clip, model, steps, other, order)
 
@@ -103,12 +103,12 @@ def reordered(way: str | None, count: int) -> list[int] | None:
     if way == "frozen at its first frame":
         return what_if.frozen(count)
     if way == "without every n-th frame":
-        return what_if.without_every(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
+        return what_if.drop_every_nth(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
     if way == "with a gap":
         first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key=f"gap-{count}")
         if (first, last) == (1, count):
             last -= 1  # something must be left to read
-        return what_if.hidden(count, first - 1, last - 1)
+        return what_if.without_span(count, first - 1, last - 1)
     return None
 
 
@@ -116,13 +116,13 @@ def difference(model: ActionModel, way: str, steps: Sequence[ActionStep], others
     """What the other order did to the answer, in a sentence or two."""
     one, other = reading.verdict(model, steps), reading.verdict(model, others)
     compared = f"Played this way: {in_words(other)}. As it is: {in_words(one)}."
-    distance = what_if.difference(steps[-1].probabilities, others[-1].probabilities)
+    distance = what_if.total_variation(steps[-1].probabilities, others[-1].probabilities)
     if distance < what_if.ORDER_MATTERS and way in ("backwards", "shuffled"):
         return compared + " The order of the frames does not matter for this clip."
     return compared
 
 
-def in_words(verdict: Verdict) -> str:
-    if verdict.sure:
+def in_words(verdict: Prediction) -> str:
+    if verdict.is_confident:
         return f"**{verdict.label}** ({verdict.probability:.2f})"
     return f"**{NOT_SURE}** ({verdict.probability:.2f} {verdict.label})"

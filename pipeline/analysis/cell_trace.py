@@ -1,5 +1,4 @@
-"""Inside the networks: everything h_t = f_W(h_{t-1}, x_t) computes while it reads a clip, how long it remembers, and
-what the CNN's layers make of a frame.
+"""Inside a recurrent cell: all values of h_t = f_W(h_{t-1}, x_t) on a clip, and how long the cell remembers.
 
 Shapes: T steps, D size of x_t, H hidden size, L labels.
 """
@@ -17,13 +16,13 @@ from pipeline.models.recurrent import Cell
 
 @dataclass(frozen=True)
 class Trace:
-    """A cell's reading of one clip. ``parts`` holds each gate's values, the memory c and the state h, each (T, H).
+    """All values of a cell on one clip. ``activations`` holds each gate, the cell state c and the state h, each (T, H).
 
-    For the plain cell ``from_input`` (W_xh x_t), ``from_state`` (W_hh h_{t-1}) and ``bias`` add up to what tanh is
-    taken of; the gated cells have as many such slices as gates, (T, gates * H).
+    For the plain cell, tanh is applied to the sum of ``from_input`` (W_xh x_t), ``from_state`` (W_hh h_{t-1}) and
+    ``bias``. The gated cells have one such slice for each gate, (T, gates * H).
     """
 
-    parts: dict[str, np.ndarray]
+    activations: dict[str, np.ndarray]
     from_input: np.ndarray
     from_state: np.ndarray
     bias: np.ndarray  # (gates * H,)
@@ -31,23 +30,23 @@ class Trace:
 
 @torch.inference_mode()
 def trace(cell: Cell, x: Tensor) -> Trace:
-    """What the cell computes at every step of x, (T, D)."""
+    """All values of the cell at every step of x, (T, D)."""
     state, rows, from_state = cell.initial_state(), [], []
     from_input = torch.nn.functional.linear(x, cell.weight_ih)
     for gates in cell.input_gates(x).split(1):
         from_state.append(torch.nn.functional.linear(state.h, cell.weight_hh))
-        rows.append(cell.parts(gates, state))
+        rows.append(cell.activations(gates, state))
         state = type(state)(rows[-1]["h"], rows[-1].get("c"))
-    parts = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
+    activations = {name: torch.cat([row[name] for row in rows]).numpy() for name in rows[0]}
     bias = (cell.bias_ih + cell.bias_hh).numpy()
-    return Trace(parts, from_input.numpy(), torch.cat(from_state).numpy(), bias)
+    return Trace(activations, from_input.numpy(), torch.cat(from_state).numpy(), bias)
 
 
-def memory(cell: Cell, x: Tensor) -> np.ndarray:
-    """How much the last state depends on each input: the Frobenius norm of dh_T / dx_t for every t, (T,).
+def input_sensitivity(cell: Cell, x: Tensor) -> np.ndarray:
+    """How much the last state depends on each input: the Frobenius norm of dh_T / dx_t for every t, (T,). x is (T, D).
 
-    Short against long dependence (Bengio et al. 1994, Pascanu et al. 2013): where it has fallen to nothing, the cell
-    has forgotten. x is (T, D).
+    This is the measure of long-term dependence (Bengio et al. 1994, Pascanu et al. 2013): the cell has forgotten the
+    inputs for which it is near zero.
     """
     x = x.detach().clone().requires_grad_()
     hidden, _ = cell.scan(x[None])
@@ -56,14 +55,14 @@ def memory(cell: Cell, x: Tensor) -> np.ndarray:
     return jacobian.pow(2).sum((0, 2)).sqrt().detach().numpy()
 
 
-def votes(readout: torch.nn.Linear, hidden: np.ndarray, label: int) -> np.ndarray:
-    """What each unit says for (above 0) or against a label: its weight in the readout times its value, (T, H)."""
+def unit_contributions(readout: torch.nn.Linear, hidden: np.ndarray, label: int) -> np.ndarray:
+    """Each unit's contribution to a label's score: its weight in the readout times its value, (T, H)."""
     return hidden * readout.weight[label].detach().numpy()
 
 
 def unit_order(hidden: np.ndarray) -> np.ndarray:
-    """The units (H,) in an order in which those that move alike stand together: by the angle in the plane of the two
-    strongest components of their curves (T, H), so that neighbours in the strip are neighbours in what they do."""
+    """An order of the units (H,) that puts units with similar curves side by side: by the angle in the plane of the two
+    strongest principal components of their curves (T, H)."""
     curves = hidden.T - hidden.T.mean(1, keepdims=True)
     if hidden.shape[0] < 3:
         return np.argsort(hidden[-1], kind="stable")
@@ -73,11 +72,11 @@ def unit_order(hidden: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
-    """One row of numbers of one step that add up: from_input + from_state + bias = total, and squash(total) = value."""
+class GateTerms:
+    """One gate of one unit at one step: from_input + from_state + bias = total, activation(total) = value."""
 
     name: str  # of the gate, or "h" for the plain cell
-    squash: str  # "tanh" or "sigmoid"
+    activation: str  # "tanh" or "sigmoid"
     from_input: float
     from_state: float
     bias: float
@@ -85,25 +84,25 @@ class Arithmetic:
     value: float
 
 
-GATES = {"rnn": ("h",), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}  # in the order of the weights' rows
-SQUASH = {"h": "tanh", "g": "tanh", "n": "tanh"}
+TANH_GATES = frozenset("hgn")  # the others are sigmoids
 
 
-def arithmetic(name: str, cell: Cell, found: Trace, step: int, unit: int) -> list[Arithmetic]:
-    """How one unit came to its value at one step, gate by gate; ``name`` is the cell's name in CELLS.
+def gate_terms(cell: Cell, traced: Trace, step: int, unit: int) -> list[GateTerms]:
+    """The terms of every gate of one unit at one step.
 
-    The GRU's reset gate acts inside n: there ``from_state`` is what r lets through, r * (W_hn h + b_hn), and ``bias``
-    is the input's alone.
+    The GRU's reset gate r acts inside n. There ``from_state`` is r * (W_hn h + b_hn), and ``bias`` is that of the input
+    alone.
     """
     rows, size = [], cell.hidden_size
-    for place, gate in enumerate(GATES[name]):
+    for place, gate in enumerate(cell.gate_names):
         at = place * size + unit
-        from_input, from_state = float(found.from_input[step, at]), float(found.from_state[step, at])
-        bias = float(found.bias[at])
+        from_input, from_state = float(traced.from_input[step, at]), float(traced.from_state[step, at])
+        bias = float(traced.bias[at])
         if gate == "n":
             bias = cell.bias_ih[at].item()
-            from_state = float(found.parts["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
+            from_state = float(traced.activations["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
         total = from_input + from_state + bias
-        squash = SQUASH.get(gate, "sigmoid")
-        rows.append(Arithmetic(gate, squash, from_input, from_state, bias, total, float(found.parts[gate][step, unit])))
+        activation = "tanh" if gate in TANH_GATES else "sigmoid"
+        value = float(traced.activations[gate][step, unit])
+        rows.append(GateTerms(gate, activation, from_input, from_state, bias, total, value))
     return rows

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def leaders(probabilities: np.ndarray) -> np.ndarray:
+def top_labels(probabilities: np.ndarray) -> np.ndarray:
     """The likeliest label after every step, (T,)."""
     return probabilities.argmax(1)
 
@@ -21,7 +21,7 @@ def changes(leading: Sequence[int] | Sequence[str] | np.ndarray) -> list[int]:
     return (np.flatnonzero(leading[1:] != leading[:-1]) + 1).tolist()
 
 
-def decided_at(leading: Sequence[int] | Sequence[str] | np.ndarray) -> int:
+def decided_step(leading: Sequence[int] | Sequence[str] | np.ndarray) -> int:
     """The step from which on the leading label (or the answer in words) never changes again."""
     return (changes(leading) or [0])[-1]
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analysis.change_points import decided_at
+from pipeline.analysis.change_points import decided_step
 from pipeline.analysis.confidence import answer_text, is_confident
 from pipeline.models.action import ActionModel, ActionStep
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Prediction:
     """The answer to a whole clip: its labels by falling probability, and whether the best one may be said aloud."""
 
     ranked: tuple[tuple[str, float], ...]  # every label with its probability
-    sure: bool
-    decided_at: int | None  # index of the first step from which this answer stands; None if the last one is not sure
+    is_confident: bool
+    decided_step: int | None  # index of the first step from which this answer stands; None if the last one is not sure
 
     @property
     def label(self) -> str:
@@ -29,13 +29,13 @@ class Verdict:
         return self.ranked[0][1]
 
 
-def verdict(model: ActionModel, steps: Sequence[ActionStep]) -> Verdict:
+def verdict(model: ActionModel, steps: Sequence[ActionStep]) -> Prediction:
     """The last step's answer, and since when it stands. Needs at least one step."""
     last = steps[-1].probabilities
     order = np.argsort(-last, kind="stable")
     ranked = tuple((model.labels[k], float(last[k])) for k in order)
-    sure = is_confident(last[order[0]], model.threshold)
-    return Verdict(ranked, sure, decided_at(answers(model, steps)) if sure else None)
+    confident = is_confident(last[order[0]], model.threshold)
+    return Prediction(ranked, confident, decided_step(answers(model, steps)) if confident else None)
 
 
 def answers(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:

@@ -6,13 +6,13 @@ import argparse
 
 from pipeline.analysis import reading
 from pipeline.analysis.confidence import NOT_SURE
-from pipeline.commands.arguments import add_engine, add_inputs, wanted
-from pipeline.commands.local import Found, Reader, each
+from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
+from pipeline.commands.local import Result, Runner, run_each
 from pipeline.commands.printing import print_results
-from pipeline.commands.run import results
+from pipeline.commands.run import run_inputs
 from pipeline.media.clip import ClipStream
 from pipeline.models.action import ActionModel, load_action
-from pipeline.models.encoder import Encoder, in_order, load_encoder
+from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
 TOP = 5
@@ -27,24 +27,24 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    paths = wanted(args)
+    paths = select_inputs(args)
     columns = {"action": False, "probability": True, "runners-up": False, "decided": True}
-    return print_results(results(paths, args.engine, load, cell=args.cell), len(paths), args, columns, as_row)
+    return print_results(run_inputs(paths, args.engine, load, cell=args.cell), len(paths), args, columns, as_row)
 
 
-def load(cell: str) -> Reader:
+def load(cell: str) -> Runner:
     encoder, model = load_encoder(), load_action(cell)
-    return lambda streams: each(streams, lambda stream: read(stream, encoder, model))
+    return lambda streams: run_each(streams, lambda stream: read(stream, encoder, model))
 
 
-def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
-    steps = list(model.read(in_order(encoder.encode_frames(stream), stream)))
+def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
+    steps = list(model.predict(encoder.encode_clip(stream)))
     verdict, best = reading.verdict(model, steps), [int(step.probabilities.argmax()) for step in steps]
     return {
         "label": verdict.label,
         "probability": round(verdict.probability, 4),
-        "sure": verdict.sure,
-        "decided": None if verdict.decided_at is None else round(steps[verdict.decided_at].time, 3),
+        "sure": verdict.is_confident,
+        "decided": None if verdict.decided_step is None else round(steps[verdict.decided_step].time, 3),
         "top": [[label, round(p, 4)] for label, p in verdict.ranked[:TOP]],
         "steps": [
             {"time": round(s.time, 3), "label": model.labels[k], "probability": round(float(s.probabilities[k]), 4)}
@@ -53,7 +53,7 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Found:
     }
 
 
-def as_row(found: Found) -> tuple[str, ...]:
+def as_row(found: Result) -> tuple[str, ...]:
     others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
     said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
     decided = f"{found['decided']:.1f} s" if found["sure"] and len(found["steps"]) > 1 else ""

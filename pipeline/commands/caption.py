@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from pipeline.commands.arguments import add_engine, add_inputs, wanted
-from pipeline.commands.local import Found, Reader, photos_together
+from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
+from pipeline.commands.local import Result, Runner, run_photo_batches
 from pipeline.commands.printing import print_results
-from pipeline.commands.run import results
+from pipeline.commands.run import run_inputs
 from pipeline.media.clip import Clip
-from pipeline.models.caption import BEAM, CaptionModel, captioner_for, load_caption, look
+from pipeline.models.caption import BEAM, CaptionModel, captioner_for, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
@@ -37,40 +37,44 @@ def width(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    paths = wanted(args)
-    found = results(paths, args.engine, load, cell=args.cell, beam=args.beam)
+    paths = select_inputs(args)
+    found = run_inputs(paths, args.engine, load, cell=args.cell, beam=args.beam)
     columns = {"caption": False, "confidence": True, "or": False}
     return print_results(found, len(paths), args, columns, as_row)
 
 
-def load(cell: str, beam: int) -> Reader:
+def load(cell: str, beam: int) -> Runner:
     encoder = load_encoder()
 
     @cache  # when it is first needed: a run of photos needs no clip captioner
     def captioner(kind: str) -> CaptionModel:
         return load_caption(kind, cell)
 
-    return lambda streams: photos_together(
-        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0])), beam)
+    return lambda streams: run_photo_batches(
+        streams, PHOTOS, lambda clips: read(clips, encoder, captioner(captioner_for(clips[0].kind)), beam)
     )
 
 
-def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Found]:
+def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int) -> Iterator[Result]:
     """Several photos, or one clip."""
-    scene = look(clips, encoder, model)
-    sentences = model.search(scene, beam)
-    captions = model.explain(scene, [best for best, *_ in sentences])
+    if captioner_for(clips[0].kind) == "photo":
+        encoded = model.encode(encoder.encode_photos(clips))
+    else:
+        appearance = encoder.encode([frame.image for frame in clips[0].frames]).features
+        encoded = model.encode_array(appearance[None])  # captioners need no motion features
+    sentences = model.search(encoded, beam)
+    captions = model.describe_words(encoded, [best for best, *_ in sentences])
     for caption, (_, *others) in zip(captions, sentences, strict=True):
         yield {
             "caption": caption.text,
             "score": round(caption.score, 4),
             "confidence": round(caption.confidence, 4),
-            "sure": caption.sure,
+            "sure": caption.is_confident,
             "words": [{"word": step.word, "probability": round(step.probability, 4)} for step in caption.steps[:-1]],
             "alternatives": [model.text(other) for other in others],
         }
 
 
-def as_row(found: Found) -> tuple[str, ...]:
+def as_row(found: Result) -> tuple[str, ...]:
     said = found["caption"] if found["sure"] else f"a guess: {found['caption']}"
     return said, f"{found['confidence']:.2f}", next(iter(found["alternatives"]), "")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands.arguments import add_inputs, wanted
-from pipeline.commands.local import Found, Reader, each
+from pipeline.commands.arguments import add_inputs, select_inputs
+from pipeline.commands.local import Result, Runner, run_each
 from pipeline.commands.printing import print_results
-from pipeline.commands.run import results
-from pipeline.media.clip import Clip, unpacked
+from pipeline.commands.run import run_inputs
+from pipeline.media.clip import Clip, decode_jpeg
 from pipeline.models.lenet import DigitReader, load_digits
 from pipeline.sandbox.messages import MediaError
 
@@ -21,23 +21,23 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     args.each = True  # a folder of digits is no clip
-    paths = wanted(args)
+    paths = select_inputs(args)
     columns = {"digit": False, "probability": True}
-    return print_results(results(paths, "local", load), len(paths), args, columns, as_row)
+    return print_results(run_inputs(paths, "local", load), len(paths), args, columns, as_row)
 
 
-def load() -> Reader:
+def load() -> Runner:
     reader = load_digits()
-    return lambda streams: each(streams, lambda stream: read(stream.clip(), reader))
+    return lambda streams: run_each(streams, lambda stream: read(stream.clip(), reader))
 
 
-def read(clip: Clip, reader: DigitReader) -> Found:
+def read(clip: Clip, reader: DigitReader) -> Result:
     try:
-        digit = reader.read(unpacked(clip.frames[0].jpeg))
+        digit = reader.read(decode_jpeg(clip.frames[0].preview_jpeg))
     except ValueError as error:
         raise MediaError(str(error)) from error
     return {"label": digit.label, "probability": round(float(digit.probabilities[digit.label]), 4)}
 
 
-def as_row(found: Found) -> tuple[str, ...]:
+def as_row(found: Result) -> tuple[str, ...]:
     return str(found["label"]), f"{found['probability']:.2f}"

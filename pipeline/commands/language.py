@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.commands.local import Found
+from pipeline.commands.local import Result
 from pipeline.commands.printing import print_json, print_table
 from pipeline.models.language import TOP, LanguageModel, load_language
 
@@ -27,26 +27,26 @@ def add_next(commands: argparse._SubParsersAction) -> None:
 
 def run_complete(args: argparse.Namespace) -> int:
     model = load_language("letters")
-    results = ((text, completed(model, text)) for text in args.texts)
+    run_inputs = ((text, completed(model, text)) for text in args.texts)
     if args.json:
-        return print_json(results)
-    return print_table(results, len(args.texts), {"completed": False}, as_row)
+        return print_json(run_inputs)
+    return print_table(run_inputs, len(args.texts), {"completed": False}, as_row)
 
 
 def run_next(args: argparse.Namespace) -> int:
     model = load_language("words")
-    results = ((text, {"top": rounded(model.next(text))}) for text in args.texts)
+    run_inputs = ((text, {"top": rounded(model.next(text))}) for text in args.texts)
     if args.json:
-        return print_json(results)
-    return print_table(results, len(args.texts), {"next": False}, as_row)
+        return print_json(run_inputs)
+    return print_table(run_inputs, len(args.texts), {"next": False}, as_row)
 
 
-def completed(model: LanguageModel, text: str) -> Found:
+def completed(model: LanguageModel, text: str) -> Result:
     """Whole words, and what may follow each letter."""
-    steps = list(model.read(text))[1:]
+    steps = list(model.predict(text))[1:]
     return {
         "top": rounded(model.complete(text)),
-        "steps": [{"prefix": s.text, "next": rounded(list(s.following[:TOP]))} for s in steps],
+        "steps": [{"prefix": s.text, "next": rounded(list(s.next_tokens[:TOP]))} for s in steps],
     }
 
 
@@ -54,5 +54,5 @@ def rounded(ranked: list[tuple[str, float]]) -> list[list[object]]:
     return [[text, round(p, 4)] for text, p in ranked]
 
 
-def as_row(found: Found) -> tuple[str, ...]:
+def as_row(found: Result) -> tuple[str, ...]:
     return (", ".join(f"{text} {p:.2f}" for text, p in found["top"]),)

@@ -11,20 +11,20 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.reader import open_clip
 from pipeline.sandbox.messages import MediaError
 
-Found = dict[str, Any]  # what a command says of one input: a line of its JSON
-Opened = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
-Results = Iterable[tuple[str, Found | MediaError]]  # each input with what was found, or why it cannot be read
-Reader = Callable[[Opened], Results]  # a command's networks, loaded
+Result = dict[str, Any]  # what a command says of one input: a line of its JSON
+Streams = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
+Results = Iterable[tuple[str, Result | MediaError]]  # each input with what was found, or why it cannot be read
+Runner = Callable[[Streams], Results]  # a command's networks, loaded
 
-AHEAD = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
+PREFETCH = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
 
 
-def opened(paths: Iterable[str]) -> Opened:
+def open_streams(paths: Iterable[str]) -> Streams:
     """The inputs, AHEAD of which are being decoded from now on, before anybody asks for them."""
     rest = iter(paths)
-    waiting = deque(map(_open, islice(rest, AHEAD)))
+    waiting = deque(map(_open, islice(rest, PREFETCH)))
 
-    def given() -> Opened:
+    def given() -> Streams:
         while waiting:
             path, stream = waiting.popleft()
             waiting.extend(map(_open, islice(rest, 1)))
@@ -40,21 +40,35 @@ def _open(path: str) -> tuple[str, ClipStream | MediaError]:
         return path, error
 
 
-def each(streams: Opened, read: Callable[[ClipStream], Found]) -> Results:
+def run_each(streams: Streams, read: Callable[[ClipStream], Result]) -> Results:
     """What ``read`` makes of each input, one after the other; it may raise MediaError itself."""
     for path, stream in streams:
         try:
             if isinstance(stream, MediaError):
                 raise stream
-            yield path, read(stream)
+            yield path, with_left_out(read(stream), stream.clip())
         except MediaError as error:
             yield path, error
 
 
-def photos_together(streams: Opened, count: int, read: Callable[[Sequence[Clip]], Iterable[Found]]) -> Results:
+def run_photo_batches(streams: Streams, count: int, read: Callable[[Sequence[Clip]], Iterable[Result]]) -> Results:
     """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
-    clips = each(streams, ClipStream.clip)
-    for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
+    for kind, alike in groupby(_clips(streams), lambda pair: getattr(pair[1], "kind", None)):
         while batch := list(islice(alike, count if kind == "photo" else 1)):
-            names, found = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, read(found), strict=True)
+            names, clips = zip(*batch, strict=True)
+            yield from batch if kind is None else zip(names, map(with_left_out, read(clips), clips), strict=True)
+
+
+def _clips(streams: Streams) -> Iterator[tuple[str, Clip | MediaError]]:
+    for path, stream in streams:
+        try:
+            if isinstance(stream, MediaError):
+                raise stream
+            yield path, stream.clip()
+        except MediaError as error:
+            yield path, error
+
+
+def with_left_out(result: Result, clip: Clip) -> Result:
+    """The result of a folder also names the files that are no part of the clip."""
+    return {**result, "left_out": list(clip.left_out)} if clip.left_out else result

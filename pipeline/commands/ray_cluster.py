@@ -17,7 +17,7 @@ import ray
 from upath import UPath
 
 from pipeline.commands.arguments import UsageError
-from pipeline.commands.local import Reader, Results, opened
+from pipeline.commands.local import Results, Runner, open_streams
 from pipeline.sandbox.messages import MediaError
 
 MOST_BLOCKS = 1000  # that the inputs are dealt out in; more of them would only be more messages
@@ -28,14 +28,14 @@ Row = dict[str, str]
 class Worker:
     """One process of the cluster, with a command's networks."""
 
-    def __init__(self, load: Callable[..., Reader], options: dict[str, Any]) -> None:
+    def __init__(self, load: Callable[..., Runner], options: dict[str, Any]) -> None:
         self._read = load(**options)
 
     def __call__(self, row: Row) -> Row:
         """An input's path -> the same with what was found, as JSON."""
         try:
             with here(UPath(row["at"])) as path:
-                ((_, found),) = self._read(opened([str(path)]))
+                ((_, found),) = self._read(open_streams([str(path)]))
         except Exception as error:  # fsspec's many backends raise what they like; the other inputs go on
             found = MediaError(f"{row['path']} could not be fetched: {type(error).__name__}.")
         told = {"error": str(found)} if isinstance(found, MediaError) else found
@@ -55,7 +55,7 @@ def here(path: UPath) -> Iterator[Path]:
         yield local
 
 
-def distributed(paths: list[str], load: Callable[..., Reader], options: dict[str, Any]) -> Results:
+def run_on_ray(paths: list[str], load: Callable[..., Runner], options: dict[str, Any]) -> Results:
     """What each input is, as they get done. A cluster is used if RAY_ADDRESS names one, else this machine is one."""
     if not paths:
         return

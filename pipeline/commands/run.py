@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pipeline.commands.local import Reader, Results, opened
+from pipeline.commands.local import Results, Runner, open_streams
 
 
-def results(paths: list[str], engine: str, load: Callable[..., Reader], **options: Any) -> Results:  # noqa: ANN401
+def run_inputs(paths: list[str], engine: str, load: Callable[..., Runner], **options: Any) -> Results:  # noqa: ANN401
     """What the command whose networks ``load`` loads says of each input, by the engine that was asked for."""
     if engine == "ray":
-        from pipeline.commands.ray_cluster import distributed
+        from pipeline.commands.ray_cluster import run_on_ray
 
-        return distributed(paths, load, options)
-    streams = opened(paths)  # they are decoded while the networks are loaded
+        return run_on_ray(paths, load, options)
+    streams = open_streams(paths)  # they are decoded while the networks are loaded
     return load(**options)(streams)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from pipeline.sandbox.messages import Ended, Frame, Kind, MediaError, Opened
+from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, Kind, MediaError
 
 
-def unpacked(jpeg: bytes) -> np.ndarray:
+def decode_jpeg(jpeg: bytes) -> np.ndarray:
     """What a JPEG of our own making shows, (H, W, 3) uint8 RGB."""
     return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
 
@@ -26,6 +26,7 @@ class Clip:
     width: int
     height: int
     mime: str | None = None
+    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
 class ClipStream:
@@ -38,32 +39,31 @@ class ClipStream:
 
     def __init__(
         self,
-        messages: Generator[Opened | Frame | Ended, None, None],
-        at_hand: Callable[[], bool] = lambda: True,
+        messages: Generator[ClipInfo | Frame | ClipEnd, None, None],
+        ready: Callable[[], bool] = lambda: True,
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self._messages, self._end = messages, end
-        self.at_hand = at_hand  # whether the next can be had without waiting for the decoder, as far as is known
-        self._opened: Opened | None = None
+        self.ready = ready  # whether the next can be had without waiting for the decoder, as far as is known
+        self._info: ClipInfo | None = None
         self._frames: dict[float, Frame] = {}
         self._clip: Clip | None = None
 
-    @property
-    def opened(self) -> Opened:
+    def wait_for_info(self) -> ClipInfo:
         """Waits until the file was recognised."""
-        if self._opened is None:
-            self._opened = next(self._messages, None)
-        if self._opened is None:
+        if self._info is None:
+            self._info = next(self._messages, None)
+        if self._info is None:
             raise MediaError("The clip cannot be read any more.")
-        return self._opened
+        return self._info
 
     def __iter__(self) -> Iterator[Frame]:
-        opened = self.opened
+        info = self.wait_for_info()
         for message in self._messages:
-            if isinstance(message, Ended):
+            if isinstance(message, ClipEnd):
                 frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
-                size = opened.width, opened.height
-                self._clip = Clip(opened.kind, frames, message.duration, *size, opened.mime)
+                size = info.width, info.height
+                self._clip = Clip(info.kind, frames, message.duration, *size, info.mime, message.left_out)
             else:
                 self._frames[message.time] = message
                 yield message

@@ -24,7 +24,7 @@ def tuned_lite0(weights: Path = WEIGHTS) -> EfficientNetLite0:
 
 
 class TorchvisionBackbone(nn.Module):
-    """A torchvision classifier, cut into its convolutions (up to the last map) and its classifier."""
+    """A torchvision classifier, split into its convolutions (up to the last map) and its classifier."""
 
     mean: Tensor
     std: Tensor
@@ -44,8 +44,13 @@ class TorchvisionBackbone(nn.Module):
         return self.head(features)
 
 
+# Called with (B, H, W, 3) uint8 RGB, a backbone normalises its own input and gives features (B, D) and the last maps
+# (B, R, D), whose mean over the regions the features are; ``classify`` turns (B, D) into ImageNet logits (B, C).
+Backbone = EfficientNetLite0 | TorchvisionBackbone
+
+
 def torchvision_backbone(name: str, pretrained: bool = True) -> TorchvisionBackbone:
-    """mobilenet_v3_large, efficientnet_b0 or resnet50; its published weights are downloaded unless pretrained=False."""
+    """mobilenet_v3_large, efficientnet_b0 or resnet50; downloads the published weights if ``pretrained``."""
     from torchvision import models
 
     published = models.get_model_weights(name).DEFAULT
@@ -58,7 +63,7 @@ def torchvision_backbone(name: str, pretrained: bool = True) -> TorchvisionBackb
     return TorchvisionBackbone(body, head, scale.mean, scale.std).eval()
 
 
-BACKBONES: dict[str, Callable[[], nn.Module]] = {
+BACKBONES: dict[str, Callable[[], Backbone]] = {
     DEFAULT_BACKBONE: tuned_lite0,
     "lite0": imagenet_lite0,
     "mobilenet_v3_large": lambda: torchvision_backbone("mobilenet_v3_large"),

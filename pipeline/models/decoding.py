@@ -1,16 +1,15 @@
-"""From a network that says how likely each next word is, to sentences: greedy, sampled, or by beam search.
+"""From log-probabilities of the next token to sentences: greedy decoding, sampling, beam search.
 
-Everything here speaks of token numbers and log-probabilities only; what the tokens mean and what the network looks at
-are the decoder's own affair.
+Works on token ids and log-probabilities only; independent of vocabulary and image.
 
-Shapes: B sentences at once (one a picture), K beam width, V vocabulary, R regions or frames attended to.
+Shapes: B sentences at once (one an image), K beam width, V vocabulary, R regions or frames attended to.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,26 +17,35 @@ from torch import Tensor
 from pipeline.models.vocabulary import END, START
 
 MAX_WORDS = 24
-LENGTH_POWER = 0.9  # a sentence is ranked by log-probability / tokens**0.9 (Wu et al. 2016 without their offset)
+LENGTH_POWER = 0.9  # sentences are ranked by log-probability / tokens**0.9 (Wu et al. 2016 without their offset)
 
-Scene = Any  # what a decoder looks at: a named tuple of tensors whose first dimension is B
-State = Any  # what it carries from word to word: likewise, or a named tuple of such
-Tree = TypeVar("Tree")
+EncoderOutput = Any  # a named tuple of tensors whose first dimension is B
+State = Any  # the same, or a named tuple of such tuples
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a sentence is decoded: by beam search, or at random if a temperature is given."""
+
+    beam_width: int = 3  # sentences kept while searching; 1 is greedy decoding
+    temperature: float | None = None  # above 1 flattens, below 1 sharpens the distribution; None: no sampling
+    top_p: float = 0.95  # of nucleus sampling
+    seed: int = 0  # the same seed samples the same sentence
 
 
 class Decoder(Protocol):
-    """What is searched: a recurrent network that writes."""
+    """A recurrent network that gives the next token's log-probabilities."""
 
-    def begin(self, scene: Scene) -> State: ...
+    def init_state(self, encoded: EncoderOutput) -> State: ...
 
-    def step(self, tokens: Tensor, scene: Scene, state: State) -> tuple[Tensor, State, Tensor | None]:
-        """Last words (B,) -> log-probabilities of the next (B, V; -inf for what must not be said), the new state,
-        and where it looked (B, R), if it can look."""
+    def step(self, tokens: Tensor, encoded: EncoderOutput, state: State) -> tuple[Tensor, State, Tensor | None]:
+        """Last tokens (B,) -> log-probabilities of the next token (B, V; -inf for forbidden tokens), the new state,
+        and attention (B, R), if the decoder has attention."""
         ...
 
 
-class Written(NamedTuple):
-    """One more word of one sentence: its token, what else was possible (V,), and where the network looked (R,)."""
+class DecodedToken(NamedTuple):
+    """One more token of a sentence, the log-probabilities of all tokens at its place (V,), and attention (R,)."""
 
     token: int
     log_probabilities: Tensor
@@ -46,33 +54,34 @@ class Written(NamedTuple):
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A finished sentence: its tokens (START and END left out) and the log-probability of all of them and END."""
+    """A finished sentence: its tokens without START and END, and the log-probability of the tokens and END."""
 
     tokens: tuple[int, ...]
     log_probability: float
 
     @property
     def score(self) -> float:
-        return score(self.log_probability, len(self.tokens) + 1)
+        return normalised_score(self.log_probability, len(self.tokens) + 1)
 
 
-def score(log_probability: float, tokens: int) -> float:
-    """What sentences of different lengths are compared by; ``tokens`` counts the end too."""
+def normalised_score(log_probability: float, tokens: int) -> float:
+    """The length-normalised log-probability; ``tokens`` counts the end too."""
     return log_probability / tokens**LENGTH_POWER
 
 
-Rule = Callable[[Sequence[int]], list[int]]  # tokens so far -> tokens that may not come next
-Choice = Callable[[Tensor], int]  # log-probabilities (V,) -> token
+TokenFilter = Callable[[Sequence[int]], list[int]]  # tokens so far -> forbidden next tokens
+TokenSampler = Callable[[Tensor], int]  # log-probabilities (V,) -> token
 
 
-def most_likely(log_probabilities: Tensor) -> int:
-    """The greedy choice."""
+def greedy(log_probabilities: Tensor) -> int:
+    """The likeliest token."""
     return int(log_probabilities.argmax())
 
 
-def sampled(temperature: float, top_p: float, seed: int) -> Choice:
-    """Draw from the likeliest words that together have ``top_p`` (nucleus sampling, Holtzman et al. 2020) of the
-    distribution sharpened (temperature < 1) or flattened (> 1). The same seed draws the same sentence."""
+def nucleus_sampler(temperature: float, top_p: float, seed: int) -> TokenSampler:
+    """Draws from the likeliest tokens that together have ``top_p`` of the probability (nucleus sampling, Holtzman et
+    al. 2020), after ``temperature`` sharpened (< 1) or flattened (> 1) the distribution. The same seed draws the same
+    sentence. Raises ValueError unless temperature > 0 and 0 < top_p <= 1."""
     if temperature <= 0 or not 0 < top_p <= 1:
         raise ValueError("Sampling needs a temperature above 0 and top_p in (0, 1].")
     generator = torch.Generator().manual_seed(seed)
@@ -85,8 +94,8 @@ def sampled(temperature: float, top_p: float, seed: int) -> Choice:
     return choose
 
 
-def no_repeats(tokens: Sequence[int]) -> list[int]:
-    """What may not come next in a sentence: the end before any word, and what would repeat three words in a row."""
+def no_repeat_trigrams(tokens: Sequence[int]) -> list[int]:
+    """Forbids the end before any word, and a token that would repeat three tokens in a row."""
     if len(tokens) == 1:
         return [END]
     pair = tuple(tokens[-2:])
@@ -94,28 +103,36 @@ def no_repeats(tokens: Sequence[int]) -> list[int]:
 
 
 @torch.inference_mode()
-def write(decoder: Decoder, scene: Scene, choose: Choice = most_likely, rule: Rule = no_repeats) -> Iterator[Written]:
-    """One sentence, each word as soon as it is chosen; the last has the token END. ``scene`` holds one picture."""
-    state, tokens = decoder.begin(scene), [START]
+def generate(
+    decoder: Decoder,
+    encoded: EncoderOutput,
+    sampler: TokenSampler = greedy,
+    token_filter: TokenFilter = no_repeat_trigrams,
+) -> Iterator[DecodedToken]:
+    """One sentence for one image, each token as soon as it is chosen; the last token is END."""
+    state, tokens = decoder.init_state(encoded), [START]
     while tokens[-1] != END:
-        log_p, state, attention = decoder.step(torch.tensor(tokens[-1:]), scene, state)
-        allowed = log_p[0].index_fill(0, torch.tensor(rule(tokens), dtype=torch.long), -torch.inf)
-        tokens.append(choose(allowed) if len(tokens) <= MAX_WORDS else END)
-        yield Written(tokens[-1], log_p[0], None if attention is None else attention[0])
+        log_p, state, attention = decoder.step(torch.tensor(tokens[-1:]), encoded, state)
+        allowed = log_p[0].index_fill(0, torch.tensor(token_filter(tokens), dtype=torch.long), -torch.inf)
+        tokens.append(sampler(allowed) if len(tokens) <= MAX_WORDS else END)
+        yield DecodedToken(tokens[-1], log_p[0], None if attention is None else attention[0])
 
 
 @torch.inference_mode()
-def retrace(decoder: Decoder, scene: Scene, sentences: Sequence[Sequence[int]]) -> list[list[Written]]:
-    """The same account of sentences that are known already, one for each picture of the scene; END is added."""
-    state, found = decoder.begin(scene), [[] for _ in sentences]
+def force_decode(
+    decoder: Decoder, encoded: EncoderOutput, sentences: Sequence[Sequence[int]]
+) -> list[list[DecodedToken]]:
+    """Decodes given sentences (tokens without END), one for each image, for their probabilities and attention."""
+    state = decoder.init_state(encoded)
+    decoded: list[list[DecodedToken]] = [[] for _ in sentences]
     last = torch.tensor([START] * len(sentences))
     for place in range(max(map(len, sentences)) + 1):
-        log_p, state, attention = decoder.step(last, scene, state)
+        log_p, state, attention = decoder.step(last, encoded, state)
         last = torch.tensor([tokens[place] if place < len(tokens) else END for tokens in sentences])
         for b, tokens in enumerate(sentences):
             if place <= len(tokens):
-                found[b].append(Written(int(last[b]), log_p[b], None if attention is None else attention[b]))
-    return found
+                decoded[b].append(DecodedToken(int(last[b]), log_p[b], None if attention is None else attention[b]))
+    return decoded
 
 
 # ── Beam search ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -123,95 +140,95 @@ def retrace(decoder: Decoder, scene: Scene, sentences: Sequence[Sequence[int]]) 
 
 @dataclass
 class Beam:
-    """K slots for each of B pictures. Slot 0 holds the greedy sentence; once its sentence has ended a slot stays."""
+    """K slots for each of B images. Slot 0 holds the greedy sentence; a slot with a finished sentence stays."""
 
     tokens: list[list[list[int]]]  # B x K sentences so far, from START
     log_probability: Tensor  # (B, K); -inf: an empty slot
     ended: Tensor  # (B, K) bool
 
     def hypotheses(self) -> list[list[Hypothesis]]:
-        """For each picture its sentences, the best score first; unfinished ones as if they ended here."""
-        found = []
-        for sentences, scores in zip(self.tokens, self.log_probability.tolist(), strict=True):
+        """The sentences of each image, the best score first; unfinished sentences as if they ended here."""
+        ranked = []
+        for sentences, log_ps in zip(self.tokens, self.log_probability.tolist(), strict=True):
             each = [
-                Hypothesis(tuple(t for t in tokens[1:] if t != END), score)
-                for tokens, score in zip(sentences, scores, strict=True)
-                if score > -torch.inf
+                Hypothesis(tuple(t for t in tokens[1:] if t != END), log_p)
+                for tokens, log_p in zip(sentences, log_ps, strict=True)
+                if log_p > -torch.inf
             ]
-            found.append(sorted(each, key=lambda h: -h.score))
-        return found
+            ranked.append(sorted(each, key=lambda h: -h.score))
+        return ranked
 
 
 @torch.inference_mode()
 def beam_search(
     decoder: Decoder,
-    scene: Scene,
+    encoded: EncoderOutput,
     batch: int,
     width: int,
-    begun: Sequence[int] = (START,),
-    rule: Rule = no_repeats,
+    prefix: Sequence[int] = (START,),
+    token_filter: TokenFilter = no_repeat_trigrams,
 ) -> Iterator[Beam]:
-    """Write ``width`` sentences for each of ``batch`` pictures; the beam after each word, the last one finished.
+    """Decodes ``width`` sentences for each of ``batch`` images; yields the beam after each token.
 
-    All sentences begin with ``begun``, whose probability does not count.
+    All sentences begin with the tokens ``prefix``, whose probability does not count.
 
     Monotonic beam search (Lemons et al., "Beam Search: Faster and Monotonic", ICAPS 2022): slot k takes the best
-    continuation of slots 1..k that no earlier slot took. So a wider beam holds every sentence of a narrower one, and
-    its best score is never lower; width 1 is the greedy sentence.
+    continuation of slots 1..k that no earlier slot took. So a wider beam holds every sentence of a narrower one, its
+    best score is never lower, and width 1 is the greedy sentence.
     """
-    scene = take(scene, torch.arange(batch).repeat_interleave(width))
-    state = decoder.begin(scene)
-    for token in begun[:-1]:
-        _, state, _ = decoder.step(torch.full((batch * width,), token), scene, state)
+    encoded = select_rows(encoded, torch.arange(batch).repeat_interleave(width))
+    state = decoder.init_state(encoded)
+    for token in prefix[:-1]:
+        _, state, _ = decoder.step(torch.full((batch * width,), token), encoded, state)
     beam = Beam(
-        [[list(begun) for _ in range(width)] for _ in range(batch)],
+        [[list(prefix) for _ in range(width)] for _ in range(batch)],
         torch.full((batch, width), -torch.inf).index_fill(1, torch.tensor([0]), 0.0),
         torch.zeros(batch, width, dtype=torch.bool),
     )
-    for length in range(len(begun), len(begun) + MAX_WORDS + 1):
+    for length in range(len(prefix), len(prefix) + MAX_WORDS + 1):
         last = torch.tensor([tokens[-1] for sentences in beam.tokens for tokens in sentences])
-        log_p, state, _ = decoder.step(last, scene, state)
-        if length == len(begun) + MAX_WORDS:  # no room for another word: only the end is left
+        log_p, state, _ = decoder.step(last, encoded, state)
+        if length == len(prefix) + MAX_WORDS:  # no room for another token but END
             log_p = torch.full_like(log_p, -torch.inf).index_copy(1, torch.tensor([END]), log_p[:, [END]])
-        parents = advance(beam, log_p.view(batch, width, -1), rule)
+        parents = extend_beam(beam, log_p.view(batch, width, -1), token_filter)
         rows = parents + torch.arange(batch).unsqueeze(1) * width
-        state = take(state, rows.flatten())
+        state = select_rows(state, rows.flatten())
         yield beam
         if beam.ended.all():
             return
 
 
-def advance(beam: Beam, log_p: Tensor, rule: Rule) -> Tensor:
-    """Give every live slot its next word, in place; -> the slots whose sentences they continue, (B, K)."""
+def extend_beam(beam: Beam, log_p: Tensor, token_filter: TokenFilter) -> Tensor:
+    """Extends every unfinished hypothesis by one token, in place. Returns the parent slots, (B, K)."""
     batch, width, _ = log_p.shape
     for b, sentences in enumerate(beam.tokens):
         for k, tokens in enumerate(sentences):
-            log_p[b, k, rule(tokens)] = -torch.inf
+            log_p[b, k, token_filter(tokens)] = -torch.inf
     total = beam.log_probability.unsqueeze(2) + log_p
     total[beam.ended] = -torch.inf  # nothing continues a finished sentence
-    best, words = total.topk(min(width, total.shape[2]), 2)  # no slot's child is needed beyond its first K
+    best, words = total.topk(min(width, total.shape[2]), 2)  # a slot needs no more than its K best children
     parents = torch.arange(width).repeat(batch, 1)
     for b in range(batch):
         before, scores = beam.tokens[b], best[b].tolist()
         after = list(before)
-        taken = [0] * width  # how many children of each slot are spoken for
+        taken = [0] * width  # how many children of each slot are taken
         for k in range(width):
             if beam.ended[b, k]:
                 continue
             parent = max(range(k + 1), key=lambda j: scores[j][taken[j]] if taken[j] < len(scores[j]) else -torch.inf)
             place = min(taken[parent], len(scores[parent]) - 1)
-            word, score = int(words[b, parent, place]), scores[parent][place]
+            word, log_p_of_word = int(words[b, parent, place]), scores[parent][place]
             taken[parent] += 1
             after[k] = [*before[parent], word]
             parents[b, k] = parent
-            beam.log_probability[b, k] = score
-            beam.ended[b, k] = word == END or score == -torch.inf
+            beam.log_probability[b, k] = log_p_of_word
+            beam.ended[b, k] = word == END or log_p_of_word == -torch.inf
         beam.tokens[b] = after
     return parents
 
 
-def take(tree: Tree, rows: Tensor | slice) -> Tree:
-    """The chosen rows of every tensor in a scene or a state (named tuples of tensors, of None, or of their like)."""
+def select_rows(tree: Any, rows: Tensor | slice) -> Any:  # noqa: ANN401
+    """The chosen rows of every tensor in a named tuple of tensors, of None, or of such tuples; the same type."""
     if tree is None or isinstance(tree, Tensor):
         return tree if tree is None else tree[rows]
-    return type(tree)(*(take(part, rows) for part in tree))
+    return type(tree)(*(select_rows(part, rows) for part in tree))

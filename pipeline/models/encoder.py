@@ -1,133 +1,149 @@
-"""The encoder: pictures -> feature vectors, by a pretrained CNN whose own preprocessing travels with it.
+"""The encoder: images -> feature vectors, by a pretrained CNN that normalises its own input.
 
-``load_encoder()`` gives the CNN that the heads in weights/ were trained on. The registry also holds the untouched
-ImageNet network it was tuned from, and torchvision's, whose weights torchvision downloads when they are asked for.
+``load_encoder()`` gives the CNN that the models in weights/ were trained on. The registry also holds the untuned
+ImageNet network that training began from, and torchvision's networks, whose weights torchvision downloads.
 
-Shapes: T pictures, H x W pixels of a canvas (pipeline/canvas.py), D feature size, R = 63 image regions (row by row from
+Shapes: T images, H x W pixels of a canvas (pipeline/canvas.py), D feature size, R = 63 image regions (row by row from
 the top left), C = 1000 classes.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
-from pipeline.canvas import WIDE, canvas, fitted
-from pipeline.media.clip import ClipStream
-from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
+from pipeline.canvas import WIDE, canvas, fit_to_canvas
+from pipeline.media import Clip, ClipStream, Frame
+from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from pipeline.models.efficientnet_lite import STRIDE
 from pipeline.models.engines import ENGINES, EngineName, best_engine
 from pipeline.models.motion import difference_image
-from pipeline.sandbox.messages import Frame
-
-if TYPE_CHECKING:
-    pass
 
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
-BATCH = 8  # pictures a run of the CNN: larger is no faster on a CPU and answers later
+BATCH = 8  # images a run of the CNN: larger batches are no faster on a CPU and answer later
 
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """One frame as the recurrent networks see it: what is there, and, if a later picture was known, what moves."""
+    """The features of one frame.
+
+    ``motion`` are the features of the difference image, None if no later image is known; ``regions`` are those of the
+    image regions, for photos only.
+    """
 
     index: int
     time: float  # seconds
-    features: np.ndarray  # (D,) float32
+    appearance: np.ndarray  # (D,) float32
     motion: np.ndarray | None = None  # (D,) float32
-
-
-def in_order(features: Iterable[FrameFeatures], stream: ClipStream) -> tuple[FrameFeatures, ...]:
-    """Takes the features of a clip's frames as they come; -> those that make the clip in the end (see ClipStream)."""
-    found = {frame.time: frame for frame in features}
-    return tuple(replace(found[frame.time], index=frame.index) for frame in stream.clip().frames)
+    regions: np.ndarray | None = None  # (R, D) float32
 
 
 class Encoding(NamedTuple):
-    """``features`` (T, D) and ``maps`` (T, R, D), both float32; the first is the mean of the second over R."""
+    """``features`` (T, D) are the mean of ``maps`` (T, R, D) over the regions; both float32."""
 
     features: np.ndarray
     maps: np.ndarray
 
 
 def grid(image: np.ndarray) -> tuple[int, int]:
-    """Rows and columns of the regions in a picture's maps."""
+    """Rows and columns of the regions of an image."""
     height, width = canvas(image)
     return height // STRIDE, width // STRIDE
 
 
 class Encoder:
-    """A backbone ready to encode; safe to share between threads.
+    """A backbone that is ready to encode. Threads may share it."""
 
-    The backbone scales its own input: called with (B, H, W, 3) uint8 it gives features (B, D) and the maps (B, R, D)
-    that they are the mean of; its ``classify`` turns (B, D) into (B, C) ImageNet logits.
-    """
-
-    def __init__(self, backbone: nn.Module, engine: EngineName | None = None) -> None:
+    def __init__(self, backbone: Backbone, engine: EngineName | None = None) -> None:
         self.backbone = backbone.eval()
         self._run = ENGINES[engine or best_engine()](self.backbone)
-        self._lock = threading.Lock()  # one run at a time: a second would only halve the first one's cores
+        self._lock = threading.Lock()  # one run at a time: two runs would share the cores and finish no earlier
 
     def encode(self, images: Sequence[np.ndarray]) -> Encoding:
-        """T pictures, uint8 RGB of any sizes, T >= 1."""
+        """T >= 1 images, (H, W, 3) uint8 RGB of any sizes -> their features. Raises ValueError for no image."""
         if not len(images):
-            raise ValueError("encode() needs at least one picture.")
-        return self._encode_canvases([fitted(image) for image in images])
+            raise ValueError("encode() needs at least one image.")
+        return self._encode_canvases([fit_to_canvas(image) for image in images])
+
+    def encode_clip(
+        self, clip: Clip | ClipStream, on_frame: Callable[[FrameFeatures], None] | None = None
+    ) -> tuple[FrameFeatures, ...]:
+        """The features of the clip's final frames, in order.
+
+        ``on_frame`` is called with each frame's features while the clip is still being decoded. It may be called for
+        frames that are not in the final clip, because a header can claim a wrong duration (see ClipStream). Raises
+        MediaError if the file cannot be read.
+        """
+        kind = clip.wait_for_info().kind if isinstance(clip, ClipStream) else clip.kind
+        if kind == "photo":
+            return self.encode_photos([clip])
+        encoded = {}
+        for frame in self.encode_frames(clip if isinstance(clip, ClipStream) else clip.frames):
+            encoded[frame.time] = frame
+            if on_frame:
+                on_frame(frame)
+        return tuple(replace(encoded[frame.time], index=frame.index) for frame in _complete(clip).frames)
+
+    def encode_photos(self, photos: Sequence[Clip | ClipStream]) -> tuple[FrameFeatures, ...]:
+        """The features of several photos at once, with those of their regions."""
+        features, maps = self.encode([_complete(photo).frames[0].image for photo in photos])
+        return tuple(FrameFeatures(0, 0.0, row, regions=regions) for row, regions in zip(features, maps, strict=True))
 
     def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
-        """Frames -> their features, in order, as soon as a batch of pictures (frames and difference images) is full, or
-        the next frame of a ClipStream is still being decoded: the CNN would only wait for it."""
-        waiting: list[tuple[Frame, list[np.ndarray]]] = []
-        at_hand = frames.at_hand if isinstance(frames, ClipStream) else lambda: True
+        """Frames -> their features, in the order given. For previews; ``encode_clip`` gives a clip's final frames.
+
+        Frames are encoded when a batch of images (frames and difference images) is full, or when the next frame of a
+        ClipStream is still being decoded: the CNN would only wait for it.
+        """
+        batch: list[tuple[Frame, list[np.ndarray]]] = []
+        ready = frames.ready if isinstance(frames, ClipStream) else lambda: True
         for frame in frames:
-            waiting.append((frame, self._pictures(frame)))
-            if sum(len(pictures) for _, pictures in waiting) >= BATCH - 1 or not at_hand():
-                yield from self._encode_waiting(waiting)
-                waiting = []
-        if waiting:
-            yield from self._encode_waiting(waiting)
-
-    def _pictures(self, frame: Frame) -> list[np.ndarray]:
-        """The one or two pictures that are encoded of a frame."""
-        now = fitted(frame.image)
-        return [now] if frame.later is None else [now, difference_image(now, fitted(frame.later))]
-
-    def _encode_waiting(self, waiting: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
-        rows = iter(self._encode_canvases([p for _, pictures in waiting for p in pictures]).features)
-        for frame, pictures in waiting:
-            yield FrameFeatures(frame.index, frame.time, *islice(rows, len(pictures)))
+            batch.append((frame, self._images(frame)))
+            if sum(len(images) for _, images in batch) >= BATCH - 1 or not ready():
+                yield from self._encode_batch(batch)
+                batch = []
+        if batch:
+            yield from self._encode_batch(batch)
 
     def classify(self, features: np.ndarray) -> np.ndarray:
-        """(T, D) -> (T, C): ImageNet probabilities of each picture by itself, the CNN's one-to-one reading."""
+        """(T, D) -> (T, C): ImageNet probabilities of each image by itself (one-to-one)."""
         with torch.inference_mode():
             return self.backbone.classify(torch.from_numpy(features)).softmax(-1).numpy()
 
-    def _encode_canvases(self, pictures: Sequence[np.ndarray]) -> Encoding:
+    @staticmethod
+    def _images(frame: Frame) -> list[np.ndarray]:
+        """The frame's image on its canvas and, if a later image is known, the difference image."""
+        now = fit_to_canvas(frame.image)
+        return [now] if frame.later_image is None else [now, difference_image(now, fit_to_canvas(frame.later_image))]
+
+    def _encode_batch(self, batch: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
+        rows = iter(self._encode_canvases([image for _, images in batch for image in images]).features)
+        for frame, images in batch:
+            yield FrameFeatures(frame.index, frame.time, *islice(rows, len(images)))
+
+    def _encode_canvases(self, images: Sequence[np.ndarray]) -> Encoding:
         parts = []
-        for _, alike in groupby(pictures, key=np.shape):
-            while batch := list(islice(alike, BATCH)):
+        for _, same_size in groupby(images, key=np.shape):
+            while batch := list(islice(same_size, BATCH)):
                 with self._lock:
                     parts.append(self._run(np.stack(batch)))
         features, maps = zip(*parts, strict=True)
         return Encoding(np.concatenate(features), np.concatenate(maps))
 
 
-# ── Engines: the same network, run by torch (the reference) or by OpenVINO (faster on CPUs) ────────────────────────
-
-
-# ── Backbones ────────────────────────────────────────────────────────────────────────────────────────────────────
+def _complete(clip: Clip | ClipStream) -> Clip:
+    return clip.clip() if isinstance(clip, ClipStream) else clip
 
 
 def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None) -> Encoder:
-    """An encoder by the name of its backbone, run by the best engine here unless one is named. Raises KeyError for a
-    name that is not in BACKBONES."""
+    """The encoder with one of BACKBONES, run by ``engine``, by default the best one of this machine. Raises KeyError
+    for an unknown name."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
     return Encoder(BACKBONES[name](), engine)

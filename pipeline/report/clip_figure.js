@@ -120,8 +120,8 @@ function shown(letter) {
 }
 
 function pieces(root, data, signal) {
-  const length = data.pieces.at(-1).end || 1
-  const blocks = data.pieces.map(({ start, end, label, p, cut, sure }) => {
+  const length = data.pieces.at(-1)[1] || 1
+  const blocks = data.pieces.map(([start, end, label, p, cut, sure]) => {
     const name = sure ? label : "not sure"
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece", title: `${seconds(start)} to ${seconds(end)}: ${name}, ${p.toFixed(2)}`,
@@ -131,7 +131,7 @@ function pieces(root, data, signal) {
     block.addEventListener("click", () => jumpTo(data, start), { signal })
     return block
   })
-  const rows = data.pieces.map(({ start, end, label, p, cut, sure }) => {
+  const rows = data.pieces.map(([start, end, label, p, cut, sure]) => {
     const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
     to.addEventListener("click", () => jumpTo(data, start), { signal })
     return el("tr", {}, el("td", {}, to), el("td", {}, sure ? label : `not sure: ${label}`),

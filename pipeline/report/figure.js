@@ -7,7 +7,10 @@ const SVG = "http://www.w3.org/2000/svg"
 export default function (component) {
   const root = component.parentElement.querySelector(".unroll")
   const data = component.data
-  const stop = new AbortController() // every listener dies with it when new data arrives or the part goes
+  // Every listener ends with its clip. New data comes into the same element without a call of the function returned
+  // here, so the listeners of the data before are ended first.
+  root.unrollStop?.abort()
+  const stop = (root.unrollStop = new AbortController())
   root.replaceChildren()
   root.dataset.part = data.part
   if (data.clip) root.dataset.clip = data.clip // whose picture this is
@@ -159,7 +162,7 @@ function timeTicks(data) {
 
 class Player {
   constructor(data, signal, button) {
-    Object.assign(this, { data, button, timer: null, seeking: false, touched: false })
+    Object.assign(this, { data, signal, button, timer: null, seeking: false, touched: false })
     button.addEventListener("click", () => this.toggle(), { signal })
     const mine = (e) => e.target === this.video()
     const touch = (e) => mine(e) && (this.touched = true)
@@ -220,6 +223,7 @@ class Player {
   follow() {
     this.label()
     const tick = () => {
+      if (this.signal.aborted) return // the player shows another clip now
       this.toVideoTime()
       const video = this.video()
       if (video && !video.paused) requestAnimationFrame(tick)

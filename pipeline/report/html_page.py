@@ -8,13 +8,14 @@ from pathlib import Path
 from string import Template
 
 from pipeline.analysis import reading
-from pipeline.analysis.segments import LONG, STEPS
+from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
-from pipeline.models.caption import BEAM, captioner_for, load_caption, look
-from pipeline.models.encoder import in_order, load_encoder
+from pipeline.models.caption import BEAM, captioner_for, load_caption
+from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
+from pipeline.sandbox.messages import printable
 
 ABOUT = (
     "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
@@ -22,20 +23,20 @@ ABOUT = (
 )
 
 
-def page(path: Path, cell: str) -> str:
-    """The whole page as HTML."""
-    stream = open_clip(path)  # it is decoded while the networks are loaded
+def page(path: Path, cell: str, name: str) -> str:
+    """The whole page as HTML, with this name as its title."""
+    stream = open_clip(path, name=name)  # it is decoded while the networks are loaded
     encoder, model = load_encoder(), load_action(cell)
-    features = in_order(encoder.encode_frames(stream), stream)
+    features = encoder.encode_clip(stream)
     clip = stream.clip()
-    steps = list(model.read(features))
+    steps = list(model.predict(features))
     verdict = reading.verdict(model, steps)
-    pictures = [figure_data.data_uri(frame.jpeg) for frame in clip.frames]
-    captioner = load_caption(captioner_for(clip), cell)
-    captions = captioner.evolve(look([clip], encoder, captioner), BEAM)
+    pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
+    captioner = load_caption(captioner_for(clip.kind), cell)
+    captions = captioner.captions_per_frame(captioner.encode(features), BEAM)
     parts = {
         "stage": {"pictures": pictures},
-        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.sure] for c in captions]},
+        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.is_confident] for c in captions]},
         "letters": figure_data.letters(model, steps),
     }
     if len(steps) > 1:
@@ -43,14 +44,14 @@ def page(path: Path, cell: str) -> str:
             "pictures": pictures,
             **figure_data.timeline(model, features, steps, verdict, clip.duration),
         }
-    if clip.kind == "video" and clip.duration >= LONG:
-        stream = open_clip(path, STEPS)
-        closer = in_order(encoder.encode_frames(stream), stream)
-        names = figure_data.coloured_labels(model, steps)
-        parts["pieces"] = figure_data.pieces(model, closer, clip.duration, names)
-    shared = figure_data.on_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
+    if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
+        stream = open_clip(path, STEPS, name)
+        closer = encoder.encode_clip(stream)
+        names = figure_data.chart_labels(model, steps)
+        parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
+    shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
-    return filled(path.name, about, {"shared": shared, "parts": parts})
+    return filled(printable(name), about, {"shared": shared, "parts": parts})
 
 
 def filled(title: str, about: str, data: figure_data.Data) -> str:

@@ -11,7 +11,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from PIL import Image
 
-from pipeline.canvas import KEPT_SIDE, TALL, WIDE
+from pipeline.canvas import PREVIEW_SIDE, TALL, WIDE
 from pipeline.limits import COPY_MEGABYTES
 
 Kind = Literal["video", "photo", "folder"]
@@ -22,14 +22,14 @@ class MediaError(Exception):
 
 
 @dataclass(frozen=True)
-class Opened:
+class ClipInfo:
     """What is known of a file before its first picture is decoded."""
 
     kind: Kind
     width: int  # of the file's pictures, upright, in pixels
     height: int
     mime: str | None = None  # of a video that today's browsers play as it is, else None
-    claimed: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
+    claimed_duration: float = 0.0  # seconds that a video says it lasts; 0 if it says nothing
 
 
 @dataclass(frozen=True)
@@ -45,119 +45,158 @@ class Frame:
     index: int
     time: float
     image: np.ndarray
-    later: np.ndarray | None = None
-    jpeg: bytes = b""
+    later_image: np.ndarray | None = None
+    preview_jpeg: bytes = b""
 
 
 @dataclass(frozen=True)
-class Ended:
+class ClipEnd:
     """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
 
     duration: float
     times: tuple[float, ...]
+    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
-LONGEST_LINE = 200_000  # bytes of JSON
-LARGEST_JPEG = 10**6  # bytes
-MOST_JPEG_BYTES = 50 * 10**6  # of one clip
+def printable(text: str) -> str:
+    """Text with names of files in it, as it can be shown anywhere: whatever is not printable is escaped, and so are
+    bytes that are no text (which Python holds as lone surrogates)."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
+def _escaped(character: str) -> str:
+    try:
+        return character.encode("unicode_escape").decode() if character.encode() else ""
+    except UnicodeEncodeError:
+        return f"\\x{ord(character) & 0xFF:02x}"
+
+
+Message = ClipInfo | Frame | ClipEnd | bytes | MediaError  # bytes are a browser copy; the last three are final
+
+PIPE_BYTES = 1 << 20
+MAX_HEADER_BYTES = 200_000  # of the line of JSON that begins a message
+MAX_JPEG_BYTES = 10**6  # of one frame
+MAX_CLIP_JPEG_BYTES = 50 * 10**6
+MAX_NAMES = 300  # of files that are left out
 KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
 
 
-PIPE_BYTES = 1 << 20
+class ProtocolError(Exception):
+    """The bytes in the pipe are not a message that was asked for."""
 
 
-Message = Opened | Frame | Ended | bytes | MediaError  # what a child says: the last three are last words
+# The child's end.
 
 
-class _Said:
-    """What a child has said so far: its messages must make sense in their order."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self._task, self._most = job["task"], job.get("max_steps", 0)
-        self._opened: Opened | None = None
-        self._times: set[float] = set()
-        self._bytes = 0
-
-    def check(self, message: Message) -> None:
-        """Raises _BrokenError for one that none of our own children would send here."""
-        match message:
-            case MediaError():
-                fine = True
-            case bytes():
-                fine = self._task == "copy"
-            case Opened():
-                fine = self._task == "frames" and self._opened is None
-                self._opened = message
-            case Frame(time=time, jpeg=jpeg):
-                fine = self._opened is not None and not (self._opened.kind == "photo" and self._times)
-                self._times.add(time)
-                self._bytes += len(jpeg)
-                fine = fine and self._bytes <= MOST_JPEG_BYTES
-            case Ended(times=times):
-                fine = 0 < len(times) <= self._most and list(times) == sorted(set(times)) and self._times >= set(times)
-        if not fine:
-            raise _BrokenError
+def write_message(pipe: IO[bytes], message: Message) -> None:
+    """One message: a line of JSON, then the bytes that it announces."""
+    match message:
+        case ClipInfo(kind, width, height, mime, claimed):
+            _write_header(pipe, {"opened": [kind, width, height, mime, claimed]})
+        case Frame(index, time, image, later, jpeg):
+            _write_header(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
+            for picture in (image, later):
+                if picture is not None:
+                    pipe.write(picture.data)
+            pipe.write(jpeg)
+        case ClipEnd(duration, times, left_out):
+            _write_header(pipe, {"ended": [duration, times, left_out[:MAX_NAMES]]})
+        case bytes():
+            _write_header(pipe, {"copy": len(message)})
+            pipe.write(message)
+        case MediaError():
+            _write_header(pipe, {"error": str(message)})
+    pipe.flush()
 
 
-class _BrokenError(Exception):
-    """What came through the pipe is not what was asked for."""
+def _write_header(pipe: IO[bytes], header: dict[str, Any]) -> None:
+    pipe.write(json.dumps(header).encode() + b"\n")
 
 
-def _message(pipe: IO[bytes]) -> Message:
-    """The next that the child says; nothing in it is believed."""
-    told = json.loads(pipe.readline(LONGEST_LINE))
-    if "frame" in told:
-        return _frame(pipe, *told["frame"])
-    if "opened" in told:
-        kind, width, height, mime, claimed = told["opened"]
+# The parent's end: nothing that comes through the pipe is believed.
+
+
+def read_message(pipe: IO[bytes]) -> Message:
+    """The next message. Raises ProtocolError, or whatever json, numpy and Pillow raise for nonsense."""
+    header = json.loads(pipe.readline(MAX_HEADER_BYTES))
+    if "frame" in header:
+        return _read_frame(pipe, *header["frame"])
+    if "opened" in header:
+        kind, width, height, mime, claimed = header["opened"]
         if kind not in KINDS or mime not in MIMES:
-            raise _BrokenError
-        return Opened(kind, int(width), int(height), mime, _seconds(claimed))
-    if "ended" in told:
-        duration, times = told["ended"]
-        return Ended(_seconds(duration), tuple(map(_seconds, times)))
-    if "copy" in told:
-        return _bytes(pipe, told["copy"], COPY_MEGABYTES * 10**6)
-    return MediaError(str(told["error"]).replace("\n", " "))
+            raise ProtocolError
+        return ClipInfo(kind, int(width), int(height), mime, _seconds(claimed))
+    if "ended" in header:
+        duration, times, left_out = header["ended"]
+        if len(left_out) > MAX_NAMES:
+            raise ProtocolError
+        return ClipEnd(_seconds(duration), tuple(map(_seconds, times)), tuple(map(str, left_out)))
+    if "copy" in header:
+        return _read_bytes(pipe, header["copy"], COPY_MEGABYTES * 10**6)
+    return MediaError(printable(str(header["error"])))
 
 
-def _seconds(told: float) -> float:
-    if not 0 <= told < math.inf:
-        raise _BrokenError
-    return float(told)
+def _seconds(value: float) -> float:
+    if not 0 <= value < math.inf:
+        raise ProtocolError
+    return float(value)
 
 
-def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: bool, jpeg: int) -> Frame:
+def _read_frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], has_later: bool, jpeg_bytes: int) -> Frame:
     if tuple(canvas) not in (WIDE, TALL):
-        raise _BrokenError
-    image = _picture(pipe, *canvas)
-    later = _picture(pipe, *canvas) if moves else None
-    shown = _bytes(pipe, jpeg, LARGEST_JPEG)
-    with Image.open(
-        BytesIO(shown), formats=["JPEG"]
-    ) as header:  # it will be unpacked here: no other format, none larger
-        if max(header.size) > 4 * KEPT_SIDE:
-            raise _BrokenError
-    return Frame(int(index), _seconds(time), image, later, shown)
+        raise ProtocolError
+    image = _read_picture(pipe, *canvas)
+    later = _read_picture(pipe, *canvas) if has_later else None
+    jpeg = _read_bytes(pipe, jpeg_bytes, MAX_JPEG_BYTES)
+    # It will be decoded in this process: no other format, and none larger than what a child of ours makes.
+    with Image.open(BytesIO(jpeg), formats=["JPEG"]) as header:
+        if max(header.size) > 4 * PREVIEW_SIDE:
+            raise ProtocolError
+    return Frame(int(index), _seconds(time), image, later, jpeg)
 
 
-def _picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
+def _read_picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
     picture = np.empty((height, width, 3), np.uint8)
     if pipe.readinto(memoryview(picture).cast("B")) != picture.size:
-        raise _BrokenError
+        raise ProtocolError
     return picture
 
 
-def _bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
+def _read_bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
     if not 0 <= count <= most:
-        raise _BrokenError
-    found = pipe.read(count)
-    if len(found) != count:
-        raise _BrokenError
-    return found
+        raise ProtocolError
+    data = pipe.read(count)
+    if len(data) != count:
+        raise ProtocolError
+    return data
 
 
-def _say(pipe: IO[bytes], told: dict[str, Any]) -> None:
-    pipe.write(json.dumps(told).encode() + b"\n")
+class MessageValidator:
+    """Checks that a child's messages make sense in their order."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._task, self._max_steps = job["task"], job.get("max_steps", 0)
+        self._info: ClipInfo | None = None
+        self._times: set[float] = set()
+        self._jpeg_bytes = 0
+
+    def check(self, message: Message) -> None:
+        """Raises ProtocolError for a message that none of our own children would send here."""
+        match message:
+            case MediaError():
+                valid = True
+            case bytes():
+                valid = self._task == "copy"
+            case ClipInfo():
+                valid = self._task == "frames" and self._info is None
+                self._info = message
+            case Frame(time=time, preview_jpeg=jpeg):
+                valid = self._info is not None and not (self._info.kind == "photo" and self._times)
+                self._times.add(time)
+                self._jpeg_bytes += len(jpeg)
+                valid = valid and self._jpeg_bytes <= MAX_CLIP_JPEG_BYTES
+            case ClipEnd(times=times):
+                in_order = list(times) == sorted(set(times))
+                valid = 0 < len(times) <= self._max_steps and in_order and self._times >= set(times)
+        if not valid:
+            raise ProtocolError

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 
-from pipeline.canvas import KEPT_SIDE, fitted
+from pipeline.canvas import PREVIEW_SIDE, fit_to_canvas
 from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.messages import Frame, MediaError
 
 JPEG_QUALITY = 80
+SQUARE = Fraction(1)
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
@@ -21,20 +24,31 @@ def check_pixels(name: str, width: int, height: int) -> None:
         )
 
 
-def bounded(image: np.ndarray) -> np.ndarray:
-    """Shrink (H, W, 3) so that its short side is at most KEPT_SIDE, and a panorama's long side 4 times that."""
+def shown_size(width: int, height: int, pixel_shape: Fraction) -> tuple[int, int]:
+    """Width and height in square pixels of a picture whose pixels are not square; one side grows, as in browsers."""
+    return (round(width * pixel_shape), height) if pixel_shape >= 1 else (width, round(height / pixel_shape))
+
+
+def preview_size(width: int, height: int) -> tuple[int, int]:
+    """The same proportions, with a short side of KEPT_SIDE at most, and a panorama's long side of 4 times that."""
+    scale = min(PREVIEW_SIDE / min(height, width), 4 * PREVIEW_SIDE / max(height, width), 1.0)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def shrink_to_preview(image: np.ndarray, pixel_shape: Fraction = SQUARE) -> np.ndarray:
+    """Shrink (H, W, ...) to its preview size, in square pixels. ``pixel_shape`` is width / height of a pixel now."""
     height, width = image.shape[:2]
-    scale = min(KEPT_SIDE / min(height, width), 4 * KEPT_SIDE / max(height, width), 1.0)
-    if scale == 1.0:
+    size = preview_size(*shown_size(width, height, pixel_shape))
+    if size == (width, height):
         return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    shrinks = size[0] <= width and size[1] <= height
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def frame_of(index: int, time: float, picture: np.ndarray, later: np.ndarray | None = None) -> Frame:
+def make_frame(index: int, time: float, picture: np.ndarray, later: np.ndarray | None = None) -> Frame:
     """A frame from a bounded picture (H, W, 3) uint8 BGR and, on the canvas already, what comes MOTION_GAP later."""
     jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-    return Frame(index, time, rgb(fitted(picture)), None if later is None else rgb(later), jpeg)
+    return Frame(index, time, rgb(fit_to_canvas(picture)), None if later is None else rgb(later), jpeg)
 
 
 def rgb(image: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.analysis.cell_trace import arithmetic, memory, trace, unit_order, votes
-from pipeline.analysis.feature_maps import LAYERS, PLANES, evidence_map, feature_maps
+from pipeline.analysis.cell_trace import gate_terms, input_sensitivity, trace, unit_contributions, unit_order
+from pipeline.analysis.feature_maps import LAYERS, MAPS_PER_LAYER, class_activation_map, feature_maps
 from pipeline.media.reader import read_clip
 from pipeline.models.recurrent import CELLS, Cell
 
@@ -30,9 +30,9 @@ def x() -> torch.Tensor:
 def test_the_states_shown_are_the_states_read(cell, x):
     hidden, last = cell.scan(x[None])
     found = trace(cell, x)
-    np.testing.assert_allclose(found.parts["h"], hidden[0].detach().numpy(), atol=1e-6)
+    np.testing.assert_allclose(found.activations["h"], hidden[0].detach().numpy(), atol=1e-6)
     if last.c is not None:
-        np.testing.assert_allclose(found.parts["c"][-1], last.c[0].detach().numpy(), atol=1e-6)
+        np.testing.assert_allclose(found.activations["c"][-1], last.c[0].detach().numpy(), atol=1e-6)
 
 
 def test_the_arithmetic_of_a_step_adds_up(x):
@@ -40,13 +40,13 @@ def test_the_arithmetic_of_a_step_adds_up(x):
     cell = CELLS["rnn"](D, H)
     found = trace(cell, x)
     total = found.from_input + found.from_state + found.bias
-    np.testing.assert_allclose(np.tanh(total), found.parts["h"], atol=1e-5)
+    np.testing.assert_allclose(np.tanh(total), found.activations["h"], atol=1e-5)
     assert not found.from_state[0].any()  # before the first frame there is nothing to remember
 
 
 def test_gates_are_open_between_0_and_1_and_make_the_state(x):
     torch.manual_seed(0)
-    lstm, gru = trace(CELLS["lstm"](D, H), x).parts, trace(CELLS["gru"](D, H), x).parts
+    lstm, gru = trace(CELLS["lstm"](D, H), x).activations, trace(CELLS["gru"](D, H), x).activations
     for gate in (lstm["i"], lstm["f"], lstm["o"], gru["r"], gru["z"]):
         assert ((gate > 0) & (gate < 1)).all()
     before = np.vstack([np.zeros((1, H)), lstm["c"][:-1]])
@@ -62,15 +62,15 @@ def test_memory_is_the_norm_of_the_jacobian(cell, x):
 
     jacobian = torch.autograd.functional.jacobian(last, x)  # (H, T, D)
     expected = jacobian.pow(2).sum((0, 2)).sqrt().numpy()
-    np.testing.assert_allclose(memory(cell, x), expected, rtol=1e-5)
+    np.testing.assert_allclose(input_sensitivity(cell, x), expected, rtol=1e-5)
 
 
 def test_votes_add_up_to_the_score(cell, x):
     readout = torch.nn.Linear(H, 3)
-    hidden = trace(cell, x).parts["h"]
+    hidden = trace(cell, x).activations["h"]
     scores = readout(torch.from_numpy(hidden)).detach().numpy()
     for label in range(3):
-        mine = votes(readout, hidden, label).sum(1) + readout.bias[label].item()
+        mine = unit_contributions(readout, hidden, label).sum(1) + readout.bias[label].item()
         np.testing.assert_allclose(mine, scores[:, label], atol=1e-5)
 
 
@@ -91,9 +91,9 @@ def test_every_number_on_screen_adds_up(name, x):
     found = trace(cell, x)
     for step in range(T):
         for unit in range(H):
-            for row in arithmetic(name, cell, found, step, unit):
+            for row in gate_terms(cell, found, step, unit):
                 assert row.total == pytest.approx(row.from_input + row.from_state + row.bias)
-                squashed = np.tanh(row.total) if row.squash == "tanh" else 1 / (1 + np.exp(-row.total))
+                squashed = np.tanh(row.total) if row.activation == "tanh" else 1 / (1 + np.exp(-row.total))
                 assert squashed == pytest.approx(row.value, abs=1e-5)
 
 
@@ -102,7 +102,7 @@ def test_the_evidence_of_the_regions_adds_up_to_the_score():
     regions = np.random.default_rng(0).normal(size=(9, D)).astype(np.float32)
     scores = readout(torch.from_numpy(regions.mean(0))).detach().numpy()
     for label in range(3):
-        total = evidence_map(readout, regions, label).sum() + readout.bias[label].item()
+        total = class_activation_map(readout, regions, label).sum() + readout.bias[label].item()
         assert total == pytest.approx(scores[label], abs=1e-5)
 
 
@@ -112,7 +112,9 @@ def test_the_planes_shown_are_the_networks_own(encoder, concert):
     network = encoder.backbone
     found = feature_maps(network, picture)
     assert list(found) == list(LAYERS)
-    assert [layer.shape for layer in found.values()] == [(PLANES, 224 // n, 288 // n) for n in (2, 4, 8, 16, 32)]
+    assert [layer.shape for layer in found.values()] == [
+        (MAPS_PER_LAYER, 224 // n, 288 // n) for n in (2, 4, 8, 16, 32)
+    ]
     with torch.inference_mode():
         x = network.lower(network.normalise(torch.from_numpy(picture)[None]))
         for block in network.blocks[8:]:

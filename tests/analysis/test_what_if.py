@@ -13,7 +13,7 @@ def features() -> list[FrameFeatures]:
 
 
 def read(features: list[FrameFeatures], order: list[int]) -> list[int]:
-    return [int(f.features[0]) for f in what_if.rearranged(features, order)]
+    return [int(f.appearance[0]) for f in what_if.reorder(features, order)]
 
 
 def test_orders(features):
@@ -21,19 +21,19 @@ def test_orders(features):
     assert read(features, what_if.backwards(count)) == [5, 4, 3, 2, 1, 0]
     assert sorted(read(features, what_if.shuffled(count, 3))) == list(range(count))
     assert read(features, what_if.frozen(count)) == [0] * count
-    assert read(features, what_if.without_every(count, 3)) == [0, 1, 3, 4]
-    assert read(features, what_if.hidden(count, 1, 3)) == [0, 4, 5]
+    assert read(features, what_if.drop_every_nth(count, 3)) == [0, 1, 3, 4]
+    assert read(features, what_if.without_span(count, 1, 3)) == [0, 4, 5]
     with pytest.raises(ValueError, match="2 or more"):
-        what_if.without_every(count, 1)
+        what_if.drop_every_nth(count, 1)
 
 
 def test_a_place_keeps_its_time(features):
-    moved = what_if.rearranged(features, what_if.backwards(6))
+    moved = what_if.reorder(features, what_if.backwards(6))
     assert [f.time for f in moved] == [f.time for f in features]
-    assert [f.index for f in what_if.rearranged(features, what_if.hidden(6, 0, 1))] == [2, 3, 4, 5]
+    assert [f.index for f in what_if.reorder(features, what_if.without_span(6, 0, 1))] == [2, 3, 4, 5]
 
 
 def test_difference_is_a_distance():
     a, b = np.array([0.5, 0.5, 0.0]), np.array([0.0, 0.5, 0.5])
-    assert what_if.difference(a, a) == 0
-    assert what_if.difference(a, b) == what_if.difference(b, a) == pytest.approx(0.5)
+    assert what_if.total_variation(a, a) == 0
+    assert what_if.total_variation(a, b) == what_if.total_variation(b, a) == pytest.approx(0.5)

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.commands import action
-from pipeline.commands.local import Opened, Reader, Results
+from pipeline.commands.local import Results, Runner, Streams
 
 ray = pytest.importorskip("ray", reason="no Ray here: pip install -r requirements-ray.txt")
 
@@ -53,7 +53,7 @@ class Mortal:
     def __init__(self, mark: str) -> None:
         self.mark, self.read = Path(mark), action.load("lstm")
 
-    def __call__(self, streams: Opened) -> Results:
+    def __call__(self, streams: Streams) -> Results:
         results = list(self.read(streams))
         try:
             self.mark.touch(exist_ok=False)
@@ -62,18 +62,18 @@ class Mortal:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def load_mortal(mark: str) -> Reader:
+def load_mortal(mark: str) -> Runner:
     return Mortal(mark)
 
 
 @pytest.mark.usefixtures("cluster")
 def test_a_worker_that_is_killed_half_way_loses_nothing(files, cat):
-    from pipeline.commands.ray_cluster import distributed
+    from pipeline.commands.ray_cluster import run_on_ray
 
     paths = [str(files / "a.mp4")]
     for k in range(5):
         paths.append(str(shutil.copy(cat, files / f"{k}.jpg")))
-    results = dict(distributed(paths, load_mortal, {"mark": str(files / "killed")}))
+    results = dict(run_on_ray(paths, load_mortal, {"mark": str(files / "killed")}))
     assert (files / "killed").exists()
     assert set(results) == set(paths)
     assert all(result["label"] for result in results.values())

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
+from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.canvas import KEPT_SIDE, WIDE
-from pipeline.media.clip import ClipStream, unpacked
+from pipeline.canvas import PREVIEW_SIDE, WIDE
+from pipeline.media.clip import ClipStream, decode_jpeg
 from pipeline.media.reader import MAX_STEPS, read_clip
+from pipeline.sandbox import decode as decode_module
+from pipeline.sandbox import videos
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.messages import MediaError
 from pipeline.sandbox.sampling import MOTION_GAP, STRIDE
@@ -43,9 +46,9 @@ def test_each_frame_is_the_picture_of_its_time_and_later_is_the_picture_after_th
     assert len(clip.frames) > 10
     for frame in clip.frames:
         assert (frame.image.mean() - 20) / 4 == pytest.approx(frame.time * 10, abs=0.45)
-        if frame.later is not None:
-            assert (frame.later.mean() - 20) / 4 == pytest.approx((frame.time + MOTION_GAP) * 10, abs=0.45)
-    assert all(frame.later is not None for frame in clip.frames[:-1])
+        if frame.later_image is not None:
+            assert (frame.later_image.mean() - 20) / 4 == pytest.approx((frame.time + MOTION_GAP) * 10, abs=0.45)
+    assert all(frame.later_image is not None for frame in clip.frames[:-1])
 
 
 def test_colours_are_rgb(make_clip):
@@ -59,11 +62,11 @@ def test_colours_are_rgb(make_clip):
 def test_kept_images_are_bounded(make_clip, tmp_path):
     frame = read_clip(make_clip([grey(90, 1080, 1920)] * 2)).frames[0]
     assert frame.image.shape == (*WIDE, 3)
-    assert unpacked(frame.jpeg).shape == (KEPT_SIDE, KEPT_SIDE * 16 / 9, 3)
+    assert decode_jpeg(frame.preview_jpeg).shape == (PREVIEW_SIDE, PREVIEW_SIDE * 16 / 9, 3)
     Image.fromarray(grey(90, 20, 20000)).save(tmp_path / "panorama.png")
     (frame,) = read_clip(tmp_path / "panorama.png").frames
     assert frame.image.shape == (*WIDE, 3)
-    assert max(unpacked(frame.jpeg).shape) <= 4 * KEPT_SIDE
+    assert max(decode_jpeg(frame.preview_jpeg).shape) <= 4 * PREVIEW_SIDE
 
 
 def test_rotation_in_the_metadata_is_honoured(concert, tmp_path):
@@ -78,8 +81,8 @@ def test_rotation_in_the_metadata_is_honoured(concert, tmp_path):
     (tmp_path / "phone.mp4").write_bytes(data)
     lying, standing = read_clip(concert), read_clip(tmp_path / "phone.mp4")
     assert (standing.width, standing.height) == (lying.height, lying.width)
-    turned = np.rot90(unpacked(lying.frames[3].jpeg), -1)
-    assert np.abs(unpacked(standing.frames[3].jpeg).astype(int) - turned).mean() < 2
+    turned = np.rot90(decode_jpeg(lying.frames[3].preview_jpeg), -1)
+    assert np.abs(decode_jpeg(standing.frames[3].preview_jpeg).astype(int) - turned).mean() < 2
 
 
 def test_a_photo_is_a_clip_of_one_upright_frame(tmp_path):
@@ -93,7 +96,7 @@ def test_a_photo_is_a_clip_of_one_upright_frame(tmp_path):
     assert (clip.width, clip.height) == (40, 80)
     (frame,) = clip.frames
     assert frame.time == 0
-    assert frame.later is None
+    assert frame.later_image is None
     assert frame.image[:90].mean() > 200
     assert frame.image[-90:].mean() < 60
 
@@ -130,21 +133,13 @@ def test_a_cut_off_clip_gives_what_is_left(tmp_path):
 
 @pytest.fixture
 def claim(monkeypatch):
-    """claim(count) makes every video say that it has so many pictures."""
-    open_capture = cv2.VideoCapture
+    """claim(count) makes every video say that it has so many pictures, at 10 a second."""
 
     def lie(count: float) -> None:
-        class Lying:  # around a capture, not derived from it: cv2's types do not survive being subclassed
-            def __init__(self, *arguments):
-                self.capture = open_capture(*arguments)
+        def inspect(path: Path, name: str) -> videos.Video:
+            return replace(videos.inspect(path, name), claimed=max(0.0, (count - 1) / 10))
 
-            def __getattr__(self, name):
-                return getattr(self.capture, name)
-
-            def get(self, prop):
-                return count if prop == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(prop)
-
-        monkeypatch.setattr(cv2, "VideoCapture", Lying)
+        monkeypatch.setattr(decode_module, "inspect", inspect)
 
     return lie
 
@@ -159,7 +154,7 @@ def test_what_a_video_claims_of_its_length_changes_nothing(make_clip, claim, cou
     assert clip.duration == honest.duration
     for one, other in zip(clip.frames, honest.frames, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
-        np.testing.assert_array_equal(one.later, other.later)
+        np.testing.assert_array_equal(one.later_image, other.later_image)
 
 
 def test_frames_are_given_while_the_clip_is_decoded_each_once_and_in_order(concert, make_clip):

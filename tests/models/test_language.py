@@ -22,7 +22,7 @@ def test_letter_by_letter_is_the_same_as_all_at_once(cell):
     tokens = torch.randint(3, 9, (2, 5))
     batch = network(tokens)
     batch[..., [START, 2]] = -torch.inf
-    state, nothing = network.begin(torch.zeros(2, 0)), torch.zeros(2, 0)
+    state, nothing = network.init_state(torch.zeros(2, 0)), torch.zeros(2, 0)
     for t in range(5):
         log_p, state, _ = network.step(tokens[:, t], nothing, state)
         torch.testing.assert_close(log_p, batch[:, t].log_softmax(1), atol=1e-6, rtol=1e-5)
@@ -43,12 +43,12 @@ def test_words_of_the_same_photos_begin_near_each_other():
 
 def test_a_word_is_as_likely_as_its_letters(letters):
     """The probability of a completion is the product of the letters' probabilities, one after the other."""
-    steps = list(letters.read("networ"))
+    steps = list(letters.predict("networ"))
     (word, p), *_ = letters.complete("networ")
     assert word == "network"
-    k = dict(steps[-1].following)["k"]
-    *_, end = letters.read("network")
-    assert p == pytest.approx(k * dict(end.following)[""], abs=1e-4)
+    k = dict(steps[-1].next_tokens)["k"]
+    *_, end = letters.predict("network")
+    assert p == pytest.approx(k * dict(end.next_tokens)[""], abs=1e-4)
 
 
 def test_what_is_typed_is_read_by_its_letters_only(letters):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.models.caption import TopDownDecoder
-from pipeline.models.decoding import MAX_WORDS, retrace, take
+from pipeline.models.decoding import MAX_WORDS, force_decode, select_rows
 from pipeline.models.vocabulary import END, START, UNKNOWN
 from training.caption import guess_below
 from training.metrics import CaptionReward, cider_of_each
@@ -39,7 +39,7 @@ def test_a_caption_is_worth_what_it_has_over_the_others():
 
 def test_drawn_sentences_end_and_hold_words_only(decoder):
     with torch.inference_mode():
-        scene = take(decoder.look(torch.randn(1, 4, 8)), torch.zeros(200, dtype=torch.long))
+        scene = select_rows(decoder.encode(torch.randn(1, 4, 8)), torch.zeros(200, dtype=torch.long))
     sentences = drawn(decoder, scene, torch.Generator().manual_seed(0))
     assert len({tuple(s) for s in sentences}) > 100
     assert all(len(s) <= MAX_WORDS and not {START, END, UNKNOWN} & set(s) for s in sentences)
@@ -51,13 +51,13 @@ def test_learning_makes_the_better_sentence_likelier_and_the_worse_one_less(deco
 
     def log_likelihoods() -> list[float]:
         with torch.inference_mode():
-            scene = take(decoder.look(features), torch.tensor([0, 0]))
-            told = retrace(decoder, scene, [good, bad])
+            scene = select_rows(decoder.encode(features), torch.tensor([0, 0]))
+            told = force_decode(decoder, scene, [good, bad])
         return [sum(float(s.log_probabilities[s.token]) for s in each) for each in told]
 
     before = log_likelihoods()
     optimiser = torch.optim.SGD(decoder.parameters(), 0.1)
-    loss = policy_loss(decoder, decoder.look(features), [(0, bad), (0, good)], torch.tensor([-1.0, 1.0]))
+    loss = policy_loss(decoder, decoder.encode(features), [(0, bad), (0, good)], torch.tensor([-1.0, 1.0]))
     loss.backward()
     optimiser.step()
     after = log_likelihoods()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.media.reader import playable_copy
+from pipeline.media.reader import browser_copy
 from pipeline.sandbox.messages import MediaError
 from views.hosting.job_log import job
 from views.hosting.job_queue import QueueFullError
@@ -38,7 +38,7 @@ def offer_browser_copy(visit: Visit, seconds: float, screen: DeltaGenerator, not
     try:
         with job_queue().turn(on_wait), private_file(file.data) as path, job(len(file.data)) as noted:
             noted.stage("copy")
-            copy = playable_copy(path, file.name, on_wait)
+            copy = browser_copy(path, file.name, on_wait)
     except QueueFullError:
         note.empty()
         return  # the frames stay on the screen; another run may find a place in the queue

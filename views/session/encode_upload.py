@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from pipeline.media.clip import ClipStream
 from pipeline.media.reader import MAX_STEPS, open_clip
-from pipeline.models.encoder import FrameFeatures, in_order
+from pipeline.models.encoder import FrameFeatures
 from views.hosting.job_log import Job, job
 from views.hosting.malloc import release_free_memory
 from views.hosting.uploads import ClipFile, private_file
@@ -42,19 +41,16 @@ def _encode(key: str, chosen: ClipFile, cell: str, progress: Progress, max_steps
         noted.stage("first")
         shown = ProgressReporter(progress)
         with open_clip(path, max_steps, chosen.name, shown.again) as stream:
-            opened = stream.opened
-            noted.notes |= {"kind": opened.kind, "pixels": opened.width * opened.height}
-            regions = None
-            if opened.kind == "photo":
-                (frame,) = stream
-                seen = encoder().encode([frame.image])
-                features, regions = (FrameFeatures(0, 0.0, seen.features[0]),), seen.maps[0]
-            else:
-                features = in_order(_watched(stream, cell, shown, noted), stream)
+            info = stream.wait_for_info()
+            noted.notes |= {"kind": info.kind, "pixels": info.width * info.height}
+            preview = Preview(shown, noted, cell, info.claimed_duration)
+            features = encoder().encode_clip(stream, None if info.kind == "photo" else preview.add)
             clip = stream.clip()
         noted.notes["frames"] = len(features)
-        pictures = tuple(frame.jpeg for frame in clip.frames if max_steps == MAX_STEPS)  # nobody sees a closer look
-    return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime, regions)
+        pictures = tuple(
+            frame.preview_jpeg for frame in clip.frames if max_steps == MAX_STEPS
+        )  # nobody sees a closer look
+    return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime)
 
 
 class ProgressReporter:
@@ -72,21 +68,21 @@ class ProgressReporter:
         self.again()
 
 
-def _watched(stream: ClipStream, cell: str, shown: ProgressReporter, noted: Job) -> Iterator[FrameFeatures]:
-    """The features of the frames as they are decoded, and the recogniser's answer so far to be seen meanwhile."""
-    model, claimed = action_model(cell), stream.opened.claimed
-    seen: list[FrameFeatures] = []
+class Preview:
+    """The recogniser's prediction so far, shown after every frame while the clip is still being decoded."""
 
-    def passing() -> Iterator[FrameFeatures]:
-        for frame in encoder().encode_frames(stream):
-            seen.append(frame)
-            yield frame
+    def __init__(self, shown: ProgressReporter, noted: Job, cell: str, claimed_duration: float) -> None:
+        self._shown, self._noted, self._claimed = shown, noted, claimed_duration
+        self._model = action_model(cell)
+        self._state = self._model.initial_state()
+        self._frames = 0
 
-    for step in model.read(passing()):
-        if len(seen) == 1:
-            noted.stage("rest")
-        share = min(1.0, step.time / claimed) if claimed else 0.0
+    def add(self, frame: FrameFeatures) -> None:
+        step, self._state = self._model.step(frame, self._state)
+        self._frames += 1
+        if self._frames == 1:
+            self._noted.stage("rest")
+        share = min(1.0, step.time / self._claimed) if self._claimed else 0.0
         order = step.probabilities.argsort()[::-1][:TOP]
-        top = [(model.labels[k], float(step.probabilities[k])) for k in order]
-        shown.now(share, f"{step.time:.1f} s of the clip read", top)
-        yield seen[-1]
+        top = [(self._model.labels[k], float(step.probabilities[k])) for k in order]
+        self._shown.now(share, f"{step.time:.1f} s of the clip read", top)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import streamlit as st
 
-from pipeline.analysis.cell_trace import memory
-from pipeline.media.clip import unpacked
+from pipeline.analysis.cell_trace import input_sensitivity
+from pipeline.media.clip import decode_jpeg
 from pipeline.models.action import ActionStep
-from pipeline.models.caption import Caption
+from pipeline.models.caption import BEAM, Caption, captioner_for
 from pipeline.models.encoder import FrameFeatures, grid
 from pipeline.report.figure_data import data_uri
-from views.session.resources import BEAM, action_model, caption_model, encoder
+from views.session.resources import action_model, caption_model, encoder
+
+T = TypeVar("T")
 
 BYTES_KEPT = 48_000_000  # of recent clips: some 70 short ones, or some 24 of a minute and more
 FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
@@ -24,8 +27,7 @@ FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that any page needs of it. ``digest`` names it; ``steps``, ``told`` and ``kept`` fill
-    up, one entry for each cell that read it."""
+    """A clip after the CNN: everything that the pages compute from. ``digest`` names it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
@@ -33,54 +35,25 @@ class EncodedClip:
     features: tuple[FrameFeatures, ...]
     pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a closer look, which nobody sees
     mime: str | None  # under which a browser plays the file itself, if it can
-    regions: np.ndarray | None  # (R, D), of a photo
-    steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
-    told: dict[str, list[Caption]] = field(default_factory=dict)
-    kept: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def data_uris(self) -> list[str]:
         """The pictures as the browser takes them; not kept, for they would double what a clip takes."""
         return [data_uri(picture) for picture in self.pictures]
 
-    @property
-    def size(self) -> int:
-        """Bytes of its pictures and arrays."""
-        arrays = [array for frame in self.features for array in (frame.features, frame.motion)] + [self.regions]
-        return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
-
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
-        return unpacked(self.pictures[index])
-
-    def action_steps(self, cell: str) -> tuple[ActionStep, ...]:
-        """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
-        if cell not in self.steps:
-            self.steps[cell] = tuple(action_model(cell).read(self.features))
-        return self.steps[cell]
-
-    def input_sensitivity(self, cell: str) -> np.ndarray:
-        """How much the recogniser's last state with this cell still depends on each frame, (T,); see inside.memory."""
-        if cell not in self.kept:
-            model = action_model(cell)
-            self.kept[cell] = memory(model.network.cell, model.inputs(self.features))
-        return self.kept[cell]
-
-    def captions(self, cell: str) -> list[Caption]:
-        """What the captioner with this cell says after every frame, by beam search of width BEAM."""
-        if cell not in self.told:
-            model = caption_model("clip" if self.regions is None else "photo", cell)
-            frames = np.stack([frame.features for frame in self.features])
-            scene = model.look((frames if self.regions is None else self.regions)[None])
-            self.told[cell] = model.evolve(scene, BEAM)
-        return self.told[cell]
+        return decode_jpeg(self.pictures[index])
 
 
 class RecentClips:
-    """Encoded clips by digest, BYTES_KEPT together; the one that was not used for longest goes first."""
+    """Encoded clips by digest with the predictions made from them, together at most BYTES_KEPT; the clip that was not
+    used for longest goes first, with its predictions."""
 
     def __init__(self) -> None:
         self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
+        self._predictions: dict[str, dict[str, Any]] = {}  # by digest, then by what was computed
+        self._bytes: dict[str, int] = {}  # of each clip and its predictions
         self._lock = threading.Lock()
 
     def get(self, digest: str) -> EncodedClip | None:
@@ -92,8 +65,41 @@ class RecentClips:
     def put(self, clip: EncodedClip) -> None:
         with self._lock:
             self._clips[clip.digest] = clip
-            while len(self._clips) > 1 and sum(kept.size for kept in self._clips.values()) > BYTES_KEPT:
-                self._clips.popitem(last=False)
+            self._clips.move_to_end(clip.digest)
+            self._predictions.setdefault(clip.digest, {})
+            self._bytes.setdefault(clip.digest, data_bytes(clip))
+            self._evict()
+
+    def prediction(self, clip: EncodedClip, name: str, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives for the clip, kept under this name as long as the clip is kept."""
+        with self._lock:
+            known = self._predictions.get(clip.digest, {})
+        if name not in known:
+            computed = compute()
+            with self._lock:
+                if (kept := self._predictions.get(clip.digest)) is None:
+                    return computed  # the clip went meanwhile
+                kept[name] = computed
+                self._bytes[clip.digest] += data_bytes(computed)
+                self._evict()
+                return computed
+        return known[name]
+
+    def _evict(self) -> None:
+        while len(self._clips) > 1 and sum(self._bytes.values()) > BYTES_KEPT:
+            digest, _ = self._clips.popitem(last=False)
+            del self._predictions[digest], self._bytes[digest]
+
+
+def data_bytes(value: object) -> int:
+    """Bytes of all arrays, strings and byte strings in a value, in dataclasses and sequences too."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if is_dataclass(value):
+        return sum(data_bytes(getattr(value, field.name)) for field in fields(value))
+    return sum(map(data_bytes, value)) if isinstance(value, list | tuple) else 0
 
 
 @st.cache_resource(show_spinner=False)
@@ -105,6 +111,32 @@ def recent_clips() -> RecentClips:
 def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
     """The regions (R, D) of one frame of the clip with this digest, and how many rows and columns they stand in."""
     picture = _clip.picture(index)
-    if _clip.regions is not None:
-        return _clip.regions, grid(picture)
+    if (regions := _clip.features[index].regions) is not None:
+        return regions, grid(picture)
     return encoder().encode([picture]).maps[0], grid(picture)
+
+
+# ── Predictions: computed once for a clip and cell, then replayed ───────────────────────────────────────────────────
+
+
+def action_steps(clip: EncodedClip, cell: str) -> tuple[ActionStep, ...]:
+    """The action recogniser's prediction after every frame; some milliseconds the first time."""
+    return recent_clips().prediction(clip, f"action {cell}", lambda: tuple(action_model(cell).predict(clip.features)))
+
+
+def sensitivity(clip: EncodedClip, cell: str) -> np.ndarray:
+    """How much the recogniser's last state depends on each frame, (T,); see cell_trace.input_sensitivity."""
+    model = action_model(cell)
+    return recent_clips().prediction(
+        clip,
+        f"sensitivity {cell}",
+        lambda: input_sensitivity(model.network.cell, model.cell_inputs(clip.features)),
+    )
+
+
+def captions(clip: EncodedClip, cell: str) -> list[Caption]:
+    """The caption after every frame, by beam search of width BEAM."""
+    model = caption_model(captioner_for(clip.kind), cell)
+    return recent_clips().prediction(
+        clip, f"captions {cell}", lambda: model.captions_per_frame(model.encode(clip.features), BEAM)
+    )

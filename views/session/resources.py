@@ -18,7 +18,6 @@ from views.hosting.job_queue import JobQueue
 from views.hosting.malloc import release_free_memory
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-BEAM = 3  # sentences kept while a clip is described after each of its frames
 
 
 @st.cache_resource(show_spinner=False)

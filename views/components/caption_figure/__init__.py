@@ -58,7 +58,7 @@ def moments(
 def _tellings(clip: str, sentence: str, times: Sequence[float], captions: Sequence[Caption]) -> dict[str, Any]:
     told = [
         {
-            "sure": caption.sure,
+            "sure": caption.is_confident,
             "confidence": round(caption.confidence, 3),
             "words": [
                 {

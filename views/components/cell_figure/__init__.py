@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.cell_trace import Arithmetic
-from pipeline.report.figure_data import on_axis
+from pipeline.analysis.cell_trace import GateTerms
+from pipeline.report.figure_data import time_axis
 from views.components.component import component
 from views.session.encoded_clip import EncodedClip
 
@@ -52,13 +52,13 @@ def strips(
 def units(
     clip: EncodedClip,
     label: str,
-    votes: Sequence[Sequence[tuple[int, float]]],
-    sums: Sequence[Mapping[int, list[Arithmetic]]],
+    unit_contributions: Sequence[Sequence[tuple[int, float]]],
+    sums: Sequence[Mapping[int, list[GateTerms]]],
 ) -> None:
     """For each step: the units that speak most for and against the label, and each one's arithmetic."""
     data = {
         "label": label,
-        "votes": [[[u, round(v, 4)] for u, v in step] for step in votes],
+        "votes": [[[u, round(v, 4)] for u, v in step] for step in unit_contributions],
         "sums": [{str(u): [_row(r) for r in rows] for u, rows in step.items()} for step in sums],
     }
     _mount("units", clip, data)
@@ -76,7 +76,7 @@ def unrolled(clip: EncodedClip, weights: int) -> None:
     )
 
 
-def _row(row: Arithmetic) -> list[Any]:
+def _row(row: GateTerms) -> list[Any]:
     return [round(value, 5) if isinstance(value, float) else value for value in astuple(row)]
 
 
@@ -86,5 +86,5 @@ def _bytes(values: np.ndarray) -> str:
 
 def _mount(part: str, clip: EncodedClip, data: dict[str, Any]) -> None:
     times = [frame.time for frame in clip.features]
-    shared = on_axis(clip.kind, clip.digest, times, clip.duration)
+    shared = time_axis(clip.kind, clip.digest, times, clip.duration)
     _component(key=f"within-{part}", data={"part": part, **shared, **data})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.analysis.reading import Verdict
+from pipeline.analysis.reading import Prediction
 from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.caption import Caption
 from pipeline.report import figure_data, figure_sources
@@ -26,14 +26,14 @@ def stage(clip: EncodedClip) -> None:
 
 
 def verdict(
-    clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Verdict, said: Sequence[Caption]
+    clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Prediction, said: Sequence[Caption]
 ) -> None:
     """The label, the top five and the caption, after the last frame or after the one at the cursor."""
-    captions = [[caption.text, caption.sure] for caption in said]
+    captions = [[caption.text, caption.is_confident] for caption in said]
     _mount("verdict", clip, {**figure_data.verdict(model, steps, answer), "said": captions})
 
 
-def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Verdict) -> None:
+def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Prediction) -> None:
     """Film strip, probabilities after each frame and hidden state; the cursor is moved by mouse, touch or keys."""
     data = figure_data.timeline(model, clip.features, steps, answer, clip.duration)
     _mount("timeline", clip, {"pictures": clip.data_uris, **data})
@@ -46,8 +46,8 @@ def letters(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...]
 
 def pieces(clip: EncodedClip, closer: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...]) -> None:
     """A long clip's stretches; ``closer`` is the same clip, read at more moments."""
-    names = figure_data.coloured_labels(model, steps)
-    _mount("pieces", clip, figure_data.pieces(model, closer.features, clip.duration, names))
+    names = figure_data.chart_labels(model, steps)
+    _mount("pieces", clip, figure_data.segments_data(model, closer.features, clip.duration, names))
 
 
 def comparison(
@@ -63,5 +63,5 @@ def comparison(
 
 def _mount(part: str, clip: EncodedClip, data: figure_data.Data) -> None:
     times = [frame.time for frame in clip.features]
-    shared = figure_data.on_axis(clip.kind, clip.digest, times, clip.duration)
+    shared = figure_data.time_axis(clip.kind, clip.digest, times, clip.duration)
     _component(key=f"reading-{part}", data={"part": part, **shared, **data})

@@ -14,7 +14,7 @@ def text_steps(key: str, steps: Sequence[TextStep], caption: str) -> None:
     """One column a step; the token that really came next is marked where it was among the likeliest."""
     came = [*(step.token for step in steps[1:]), None]
     data = [
-        {"text": step.text, "following": [[token, round(p, 3)] for token, p in step.following], "chosen": chosen}
+        {"text": step.text, "following": [[token, round(p, 3)] for token, p in step.next_tokens], "chosen": chosen}
         for step, chosen in zip(steps, came, strict=True)
     ]
     _component(key=key, data={"part": "unfolding", "steps": data, "caption": caption})
