@@ -10,6 +10,7 @@ from pipeline.analysis.cell_trace import GateTerms, Trace, gate_terms, trace, un
 from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map, feature_maps
 from pipeline.canvas import fit_to_canvas
 from pipeline.models.action import ActionModel
+from pipeline.models.efficientnet_lite import EfficientNetLite0
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
@@ -101,4 +102,6 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
 @st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
 def layer_planes(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
     """The feature maps of one frame of the clip with this digest."""
-    return feature_maps(encoder().backbone, fit_to_canvas(_clip.picture(index)))
+    backbone = encoder().backbone
+    assert isinstance(backbone, EfficientNetLite0)  # the backbone that ships
+    return feature_maps(backbone, fit_to_canvas(_clip.picture(index)))

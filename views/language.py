@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
@@ -102,7 +103,7 @@ def memory_topic() -> None:
     curves = {CELL_NAMES[cell]: model.card["accuracy_by_sentences_between"] for cell, model in models.items()}
     chart = {"sentences between": [int(between) for between in next(iter(curves.values()))]}
     chart |= {name: list(curve.values()) for name, curve in curves.items()}
-    colours = ["#0072B2", "#009E73", "#D55E00"]
+    colours: list[Any] = ["#0072B2", "#009E73", "#D55E00"]
     st.line_chart(chart, x="sentences between", y=list(curves), y_label="share right", color=colours, height=260)
     st.caption(
         f"One in ten is what guessing gives. They learned from stories with up to {len(middle)} sentences between, few "

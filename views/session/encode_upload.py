@@ -57,7 +57,8 @@ class ProgressReporter:
     """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._last = progress, (0.0, "Opening the file", ())
+        self._progress = progress
+        self._last: tuple[float, str, Sequence[tuple[str, float]]] = (0.0, "Opening the file", ())
         self.again()
 
     def again(self) -> None:

@@ -35,7 +35,7 @@ def controls() -> Visit:
         st.session_state["cell"] = visit.cell
         choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
         reader.segmented_control(
-            "read by", list(CELLS), format_func=CELL_NAMES.get, key="cell", required=True, on_change=choose_cell
+            "read by", list(CELLS), format_func=CELL_NAMES.__getitem__, key="cell", required=True, on_change=choose_cell
         )
         chip(visit)
     return visit
