@@ -9,7 +9,7 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.models.caption import BEAM, Caption, CaptionModel, EncoderOutput, is_shipped
+from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
 from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
@@ -24,7 +24,7 @@ BEAMS = (1, 10)  # narrowest and widest
 
 
 class Columns(NamedTuple):
-    """The picture to the left, the sentence to the right."""
+    """Where things stand: the picture to the left, the sentence to the right."""
 
     picture: DeltaGenerator
     sentence: DeltaGenerator
@@ -59,7 +59,7 @@ def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:
 
 
 def settings(clip: EncodedClip, cell: str) -> tuple[str, int, DecodingOptions]:
-    """The controls under the picture -> the kind of captioner, the frame it reads, and the decoding options."""
+    """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
     what, how, fine = st.columns(3, gap="large")
     with what:
         kind, frame = choose_captioner(clip, cell)
@@ -75,7 +75,7 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, DecodingOptions]:
         width = fine.slider(
             "beam width",
             *BEAMS,
-            BEAM,
+            DecodingOptions.beam_width,
             key="beam",
             persist_state="session",
             help="How many sentences are kept while writing.",
@@ -87,7 +87,7 @@ def settings(clip: EncodedClip, cell: str) -> tuple[str, int, DecodingOptions]:
     seed = st.session_state.setdefault("seed", 0)
     if fine.button("Draw again", icon=":material/casino:", key="again"):
         seed = st.session_state["seed"] = seed + 1
-    return kind, frame, DecodingOptions(temperature=temperature, seed=seed)
+    return kind, frame, DecodingOptions(1, temperature, seed=seed)
 
 
 def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
@@ -137,7 +137,7 @@ def describe_picture(
     with columns.picture:
         caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
     with columns.sentence:
-        caption, others = write_caption(model, encoded, options)
+        caption, others = generate_caption(model, encoded, options)
         caption_figure.words(clip.digest, sentence, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
@@ -153,35 +153,33 @@ def describe_clip(
     encoded = model.encode(clip.features)
     sentence = f"{clip.digest}-{visit.cell}"
     with columns.sentence:
-        caption, others = write_caption(model, encoded, options)
-        captions = [*captions_per_frame(clip, visit.cell)[:-1], caption]
+        caption, others = generate_caption(model, encoded, options)
+        per_frame = [*captions_per_frame(clip, visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        caption_figure.words(clip.digest, sentence, "video", times, captions, model.threshold)
-    subtitles = webvtt(times, [c.text for c in captions], clip.duration)
+        caption_figure.words(clip.digest, sentence, "video", times, per_frame, model.threshold)
+    subtitles = webvtt(times, [c.text for c in per_frame], clip.duration)
     with columns.picture, st.container(key="player"):
         file = visit.clip_file()
         if clip.mime and file:
             st.video(file.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
             clip_figure.stage(clip)
-    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, captions)
+    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, per_frame)
     alternatives(model, others)
     downloads(caption, subtitles)
 
 
-def write_caption(
+def generate_caption(
     model: CaptionModel, encoded: EncoderOutput, options: DecodingOptions
-) -> tuple[Caption, list[Hypothesis]]:
-    """Generate the caption and show it word by word -> the caption, and the other hypotheses of the beam."""
+) -> tuple[Caption, Sequence[Hypothesis]]:
+    """Show the sentence where it will stand, after each word -> the caption, and the other sentences of the beam."""
     place = st.empty()
     slot = place.container(key="writing").empty()
-    words = model.generate(encoded, options)
-    while True:
-        try:
-            slot.markdown(next(words))
-        except StopIteration as finished:
-            place.empty()
-            return finished.value
+    for draft in model.generate(encoded, options):
+        slot.markdown(draft.text)
+    place.empty()
+    assert draft.caption is not None  # the last draft is complete
+    return draft.caption, draft.others
 
 
 def alternatives(model: CaptionModel, others: Sequence[Hypothesis]) -> None:

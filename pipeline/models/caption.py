@@ -12,7 +12,7 @@ V vocabulary, N words.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,8 +38,7 @@ from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary
 
-BEAM = DecodingOptions.beam_width
-DEFAULT_OPTIONS = DecodingOptions()
+BEAM = DecodingOptions.beam_width  # the default
 RUNNERS_UP = 5  # other words given for every word
 FEATURE_DROPOUT, WORD_DROPOUT = 0.3, 0.4  # in training only
 
@@ -207,6 +206,15 @@ DECODERS: dict[str, type[ShowAndTellDecoder]] = {
 }
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A caption while it is decoded. The last draft has the ``caption`` and the ``others`` that a beam kept."""
+
+    text: str
+    caption: Caption | None = None
+    others: tuple[Hypothesis, ...] = ()
+
+
 class CaptionModel:
     """A trained decoder with its card: vocabulary, and the confidence below which a caption is a guess."""
 
@@ -232,22 +240,23 @@ class CaptionModel:
         encoded = self.encode(features)
         return self.describe_words(encoded, [self.search(encoded, width)[0][0]])[0]
 
-    def generate(
-        self, encoded: EncoderOutput, options: DecodingOptions = DEFAULT_OPTIONS
-    ) -> Generator[str, None, tuple[Caption, list[Hypothesis]]]:
-        """Yields the sentence so far, after every word. Returns the caption and the other hypotheses of the beam."""
+    def generate(self, encoded: EncoderOutput, options: DecodingOptions) -> Iterator[Draft]:
+        """The caption of one photo or clip while it is decoded: a draft after every word, the last one complete."""
         if options.temperature is None and options.beam_width > 1:
-            beam: list[Hypothesis] = []
-            for beam in self.stream_beam_search(encoded, options.beam_width):
-                yield self.text(beam[0])
-            return self.describe_words(encoded, beam[:1])[0], beam[1:]
-        temperature = options.temperature
-        sampler = greedy if temperature is None else nucleus_sampler(temperature, options.top_p, options.seed)
+            for hypotheses in self.stream_beam_search(encoded, options.beam_width):
+                yield Draft(self.text(hypotheses[0]))
+            caption = self.describe_words(encoded, hypotheses[:1])[0]
+            yield Draft(caption.text, caption, tuple(hypotheses[1:]))
+            return
+        sampler: TokenSampler = greedy
+        if options.temperature is not None:
+            sampler = nucleus_sampler(options.temperature, options.top_p, options.seed)
         steps: list[WordStep] = []
         for step in self.stream_words(encoded, sampler):
             steps.append(step)
-            yield " ".join(each.word for each in steps)
-        return self.caption(tuple(steps)), []
+            yield Draft(" ".join(s.word for s in steps).strip())
+        caption = self.caption(tuple(steps))
+        yield Draft(caption.text, caption)
 
     def stream_words(self, encoded: EncoderOutput, sampler: TokenSampler = greedy) -> Iterator[WordStep]:
         """The sentence for one photo or clip, each word as soon as it is decoded."""

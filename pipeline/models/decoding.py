@@ -23,6 +23,16 @@ EncoderOutput = Any  # a named tuple of tensors whose first dimension is B
 State = Any  # the same, or a named tuple of such tuples
 
 
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a sentence is decoded: by beam search, or at random if a temperature is given."""
+
+    beam_width: int = 3  # sentences kept while searching; 1 is greedy decoding
+    temperature: float | None = None  # above 1 flattens, below 1 sharpens the distribution; None: no sampling
+    top_p: float = 0.95  # of nucleus sampling
+    seed: int = 0  # the same seed samples the same sentence
+
+
 class Decoder(Protocol):
     """A recurrent network that gives the next token's log-probabilities."""
 
@@ -32,16 +42,6 @@ class Decoder(Protocol):
         """Last tokens (B,) -> log-probabilities of the next token (B, V; -inf for forbidden tokens), the new state,
         and attention (B, R), if the decoder has attention."""
         ...
-
-
-@dataclass(frozen=True)
-class DecodingOptions:
-    """How the words of a sentence are chosen: by beam search or, with a temperature, by sampling."""
-
-    beam_width: int = 3  # 1 is greedy decoding
-    temperature: float | None = None  # above 0: sample; below 1 sharpens the distribution, above 1 flattens it
-    top_p: float = 0.95  # of nucleus sampling
-    seed: int = 0
 
 
 class DecodedToken(NamedTuple):

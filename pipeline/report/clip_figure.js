@@ -94,12 +94,12 @@ function timeline(root, data, signal) {
 function letters(root, data, signal) {
   // Each column one letter; under it what else could have stood there, and how many labels are still possible.
   const row = el("ol", { class: "letters" })
-  const note = el("p", { class: "when" })
-  root.append(note, row, el("p", { class: "caption" },
-    "The likeliest label, spelled as a language model would: each letter’s probability is the sum over all labels that " +
-    "go on so, and every letter that is fixed leaves fewer labels possible."))
+  const caption = el("p", { class: "caption" })
+  root.append(row, caption)
   onStep(data, signal, (step) => {
-    note.textContent = data.sure[step] ? "The answer, letter by letter" : "Not sure: the likeliest label, letter by letter"
+    caption.textContent =
+      `${data.sure[step] ? "The answer" : "Not sure: the likeliest label"}, spelled as a language model would: each letter’s ` +
+      "probability is the sum over all labels that go on so, and every letter that is fixed leaves fewer labels possible."
     row.classList.toggle("unsure", !data.sure[step])
     row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
       const column = el("li", {},

@@ -17,6 +17,7 @@ from tests.browser.uploading import upload
 pytestmark = pytest.mark.browser
 
 TITLES = {"W": "Watch", "D": "Describe", "I": "Inside", "L": "Language", "M": "Models"}
+HEADINGS = {"W": "doing", "D": "to see", "I": "Inside", "L": "comes next", "M": "models know"}
 TOUR = "WDWIWLWMDIDLDMILIMLMW"  # every ordered pair of pages, once each
 CLIP_PAGES = "WDI"  # the pages that show the visitor's clip
 
@@ -33,7 +34,13 @@ def settle(page: Page) -> None:
 
 def click_to(page: Page, letter: str) -> None:
     page.get_by_role("link").filter(has_text=TITLES[letter]).first.click()
+    arrive(page, letter)
+
+
+def arrive(page: Page, letter: str) -> None:
+    """Wait until the page is shown. To leave it before its run has begun would undo the step in Streamlit's history."""
     page.wait_for_url(re.compile(r"/(\?|$)" if letter == "W" else f"/{TITLES[letter].lower()}"))
+    expect(page.get_by_role("heading", level=1)).to_contain_text(HEADINGS[letter])
     settle(page)
 
 
@@ -189,8 +196,7 @@ def test_a_reload_says_that_an_upload_has_to_be_chosen_again(page, short_clips):
 def test_back_and_forward_go_where_the_visitor_was(page):
     def there(letter: str, sample: str) -> Callable[[], None]:
         def check() -> None:
-            page.wait_for_url(re.compile(r"/(\?|$)" if letter == "W" else f"/{TITLES[letter].lower()}"))
-            settle(page)
+            arrive(page, letter)
             if letter in CLIP_PAGES:
                 expect(shown(page, digest_of(sample_path(sample))).first).to_be_visible()
                 expect(chip(page)).to_contain_text(sample)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -14,12 +15,14 @@ from pipeline.media.clip import decode_jpeg
 from pipeline.models.encoder import FrameFeatures
 from pipeline.report.figure_data import data_uri
 
+T = TypeVar("T")
+
 BYTES_KEPT = 48_000_000  # of recent clips: about 70 short ones, or about 24 of a minute and more
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that the pages need of it. ``digest`` names it."""
+    """A clip after the CNN: everything that the pages compute from. ``digest`` names it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
@@ -33,22 +36,19 @@ class EncodedClip:
         """The pictures as the browser takes them; not kept, because they would double the size of a clip."""
         return [data_uri(picture) for picture in self.pictures]
 
-    @property
-    def size(self) -> int:
-        """Bytes of its pictures and arrays."""
-        arrays = [array for frame in self.features for array in (frame.appearance, frame.motion, frame.regions)]
-        return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
-
     def picture(self, index: int) -> np.ndarray:
-        """The preview of one frame, (H, W, 3) uint8 RGB."""
+        """One frame, (H, W, 3) uint8 RGB, small."""
         return decode_jpeg(self.pictures[index])
 
 
 class RecentClips:
-    """Encoded clips by digest, BYTES_KEPT together; the least recently used one is dropped first."""
+    """Encoded clips by digest with the predictions made from them, together at most BYTES_KEPT; the least
+    recently used clip is dropped first, with its predictions."""
 
     def __init__(self) -> None:
         self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
+        self._predictions: dict[str, dict[str, Any]] = {}  # by digest, then by what was computed
+        self._bytes: dict[str, int] = {}  # of each clip and its predictions
         self._lock = threading.Lock()
 
     def get(self, digest: str) -> EncodedClip | None:
@@ -60,8 +60,41 @@ class RecentClips:
     def put(self, clip: EncodedClip) -> None:
         with self._lock:
             self._clips[clip.digest] = clip
-            while len(self._clips) > 1 and sum(each.size for each in self._clips.values()) > BYTES_KEPT:
-                self._clips.popitem(last=False)
+            self._clips.move_to_end(clip.digest)
+            self._predictions.setdefault(clip.digest, {})
+            self._bytes.setdefault(clip.digest, data_bytes(clip))
+            self._evict()
+
+    def prediction(self, clip: EncodedClip, name: str, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives for the clip, kept under this name as long as the clip is kept."""
+        with self._lock:
+            known = self._predictions.get(clip.digest, {})
+        if name not in known:
+            computed = compute()
+            with self._lock:
+                if (kept := self._predictions.get(clip.digest)) is None:
+                    return computed  # the clip went meanwhile
+                kept[name] = computed
+                self._bytes[clip.digest] += data_bytes(computed)
+                self._evict()
+                return computed
+        return known[name]
+
+    def _evict(self) -> None:
+        while len(self._clips) > 1 and sum(self._bytes.values()) > BYTES_KEPT:
+            digest, _ = self._clips.popitem(last=False)
+            del self._predictions[digest], self._bytes[digest]
+
+
+def data_bytes(value: object) -> int:
+    """Bytes of all arrays, strings and byte strings in a value, in dataclasses and sequences too."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if is_dataclass(value):
+        return sum(data_bytes(getattr(value, field.name)) for field in fields(value))
+    return sum(map(data_bytes, value)) if isinstance(value, list | tuple) else 0
 
 
 @st.cache_resource(show_spinner=False)

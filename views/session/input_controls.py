@@ -15,11 +15,11 @@ from views.session.resources import CELL_NAMES
 from views.session.visit import Visit, current_visit, write_address
 
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
-PRIVACY = (
-    "An uploaded file stays in the server's memory until you choose another clip, remove it or close the page; it is "
-    "on disk, in a private temporary folder, only while it is decoded; small pictures of its frames and its features "
-    "stay in memory until newer clips need the space (48 MB for all visitors) or the server stops, and are never "
-    "written to disk."
+PRIVACY = (  # README.md and docs/hosting.md hold the very same sentence
+    "An uploaded file stays in the server's memory until you choose another clip, remove it or close the page, and "
+    "is on disk only while it is received and decoded; small pictures of its frames, its features and the "
+    "predictions stay in memory until newer clips take their place (48 MB for all visitors together), and none of "
+    "it is ever kept on disk."
 )
 
 
