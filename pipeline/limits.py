@@ -1,7 +1,4 @@
-"""What strangers may send, and what reading it may cost: every limit of the house, in one place.
-
-Each can be set by an environment variable, ``UNROLL_`` and its name: ``UNROLL_MAX_MEGABYTES=50``.
-"""
+"""Input and resource limits. The environment variable ``UNROLL_<NAME>`` overrides each: ``UNROLL_MAX_MEGABYTES=50``."""
 
 from __future__ import annotations
 
@@ -31,5 +28,5 @@ DECODER_SECONDS = _limit("DECODER_SECONDS", 120)  # by the clock, for one file
 DECODER_CPU_SECONDS = _limit("DECODER_CPU_SECONDS", 240)  # of all its threads together
 DECODER_MEGABYTES = _limit("DECODER_MEGABYTES", 1536)  # of memory of its own
 
-COPY_SECONDS = _limit("COPY_SECONDS", 600)  # of a video that browsers cannot play: so much of it can be watched
+COPY_SECONDS = _limit("COPY_SECONDS", 600)  # of the copy of a video that browsers cannot play
 COPY_MEGABYTES = _limit("COPY_MEGABYTES", 24)  # of that copy

@@ -1,4 +1,4 @@
-"""Describe: a photo or a clip goes in, a sentence comes out word by word, and every word can be questioned."""
+"""Describe: a sentence about a photo or a clip, word by word, with alternatives and attention for every word."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BEAMS = (1, 10)  # narrowest and widest
 
 
 class Columns(NamedTuple):
-    """Where things stand: the picture to the left, the sentence to the right."""
+    """The picture to the left, the sentence to the right."""
 
     picture: DeltaGenerator
     sentence: DeltaGenerator

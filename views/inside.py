@@ -1,4 +1,4 @@
-"""Inside: what h = f(h, x) computes while it reads the visitor's own clip."""
+"""Inside: all values of the cell while it reads the visitor's clip."""
 
 from __future__ import annotations
 

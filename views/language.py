@@ -1,4 +1,4 @@
-"""Language: the lecture's second half. What comes next, letter by letter and word by word, and what is remembered."""
+"""Language: next letters and words, a word remembered over many sentences, and LeNet-5 on a digit."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def digits_topic() -> None:
 
 
 def layers(found: LeNetMaps) -> None:
-    """What each layer made of the digit."""
+    """The feature maps of each layer for the digit."""
     feature_map_strip("C1: six filters of 5 x 5", found.c1[0].numpy())
     feature_map_strip("S2: their means over 2 x 2", found.s2[0].numpy())
     feature_map_strip("C3: sixteen filters over all six", found.c3[0].numpy())

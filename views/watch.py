@@ -1,4 +1,4 @@
-"""Watch: a clip goes in, a label that evolves comes out."""
+"""Watch: the action label of a clip, after every frame."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def play(clip: EncodedClip, visit: Visit) -> None:
 
 @st.fragment
 def what_if_section(clip: EncodedClip, cell: str) -> None:
-    """The same frames, played differently, read by the same cell."""
+    """The same frames in another order, read by the same cell."""
     count = len(clip.features)
     st.subheader("What if the clip were played …", anchor=False)
     ways = ["backwards", "shuffled", "frozen at its first frame", "without every n-th frame", "with a gap"]
@@ -92,7 +92,7 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
 
 
 def reordered(way: str | None, count: int) -> list[int] | None:
-    """Which frame is read at each place, after asking what is still to be known."""
+    """The frame to read at each step, after the controls of this way; None if no way is chosen."""
     if way == "backwards":
         return what_if.backwards(count)
     if way == "shuffled":

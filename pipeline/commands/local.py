@@ -1,4 +1,4 @@
-"""Many inputs, one after the other: some are decoded while another one is encoded, and none is read twice."""
+"""Runs a command on many inputs, one after the other; the next input is decoded while one is encoded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.reader import open_clip
 from pipeline.sandbox.messages import MediaError
 
-Result = dict[str, Any]  # what a command says of one input: a line of its JSON
+Result = dict[str, Any]  # the result for one input: a line of JSON
 Streams = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
-Results = Iterable[tuple[str, Result | MediaError]]  # each input with what was found, or why it cannot be read
+Results = Iterable[tuple[str, Result | MediaError]]  # each input with its result, or why it cannot be read
 Runner = Callable[[Streams], Results]  # a command's networks, loaded
 
-PREFETCH = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
+PREFETCH = 1  # inputs that are decoded while another is encoded; more would only compete for the cores
 
 
 def open_streams(paths: Iterable[str]) -> Streams:
-    """The inputs, PREFETCH of which are being decoded from now on, before anybody asks for them."""
+    """Open the inputs in order; the decoding of PREFETCH of them starts at once."""
     rest = iter(paths)
     waiting = deque(map(_open, islice(rest, PREFETCH)))
 

@@ -1,4 +1,4 @@
-"""What a file holds: frames as they are decoded, and the whole clip in the end, or a sentence why there is none."""
+"""A clip: while it is decoded (ClipStream), and complete (Clip)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def decode_jpeg(jpeg: bytes) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Clip:
-    """What was read of one file: at least one frame, in order."""
+    """A file as a sequence of frames, at least one, in order."""
 
     kind: Kind
     frames: tuple[Frame, ...]
@@ -29,15 +29,14 @@ class Clip:
     width: int
     height: int
     mime: str | None = None
-    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
+    left_out: tuple[str, ...] = ()  # names of the folder's files that are not part of the clip
 
 
 class ClipStream:
-    """A clip that is still being decoded. Iterating gives its frames in order, as soon as they are known to be wanted;
-    ``clip()`` waits for the end.
+    """A clip that is still being decoded. Iterating yields its frames as they come; ``clip()`` waits for the end.
 
-    A file may turn out longer or shorter than it claimed. Then the clip has fewer frames than were given, or also some
-    that come last, out of order; ``clip()`` is right in any case. Whatever the decoder raises is raised by both.
+    If the header's duration is wrong, some yielded frames are not in the final clip, or the last frames come out of
+    order; ``clip()`` has the final frames. Both raise MediaError if the file cannot be decoded.
     """
 
     def __init__(
@@ -47,13 +46,13 @@ class ClipStream:
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self._messages, self._end = messages, end
-        self.ready = ready  # whether the next can be had without waiting for the decoder, as far as is known
+        self.ready = ready  # whether the next frame has arrived already
         self._info: ClipInfo | None = None
         self._frames: dict[float, Frame] = {}
         self._clip: Clip | None = None
 
     def wait_for_info(self) -> ClipInfo:
-        """Waits until the file was recognised."""
+        """Waits until the child has recognised the file. Raises MediaError if it cannot be read."""
         if self._info is None:
             message = next(self._messages, None)
             if not isinstance(message, ClipInfo):

@@ -1,4 +1,4 @@
-"""Decoding in a child process, so that a file that breaks the decoder breaks nothing else.
+"""Decodes each file in a child process, so that a file that breaks the decoder breaks nothing else.
 
     parent                            fork server                      child
     DecoderJob ──── job, pipe ──────▶ forks ─────────────────────────▶ limits itself, decodes, writes frames, ends
@@ -34,7 +34,7 @@ def ignore_wait() -> None:
 
 
 def start_decoding(path: Path, max_steps: int, name: str, on_wait: OnWait = ignore_wait) -> ClipStream:
-    """The file's frames while a child, which begins at once, decodes them.
+    """Start a child that decodes the file. Returns the stream of its frames.
 
     ``on_wait`` is called about five times a second while the caller waits for a frame. An exception from it cancels
     decoding. Iterating raises MediaError for whatever the child could not do.
@@ -51,7 +51,7 @@ def make_browser_copy(path: Path, name: str, on_wait: OnWait = ignore_wait) -> b
 
 
 class DecoderJob:
-    """One child. A thread empties its pipe, so that the child never waits for whoever uses its messages."""
+    """One child and its pipe. A thread empties the pipe, so the child never waits for the reader of its messages."""
 
     def __init__(self, job: dict[str, Any], on_wait: OnWait, max_messages: int) -> None:
         self._name, self._on_wait, self._max_messages = job["name"], on_wait, max_messages

@@ -18,7 +18,7 @@ from pipeline.sandbox.messages import Frame, MediaError, printable
 
 __all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "browser_copy", "open_clip", "read_clip"]
 
-MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer than 4.8 s
+MAX_STEPS = 24  # frames of a clip: between 13 and 24 for clips longer than 4.8 s
 
 
 def open_clip(

@@ -23,7 +23,7 @@ class MediaError(Exception):
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a file before its first picture is decoded."""
+    """The properties of a file, sent before its first frame."""
 
     kind: Kind
     width: int  # of the file's pictures, upright, in pixels
@@ -51,7 +51,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class ClipEnd:
-    """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
+    """The end of a clip: the time of its last picture in seconds, and the times of the frames that are in the clip."""
 
     duration: float
     times: tuple[float, ...]
@@ -59,8 +59,8 @@ class ClipEnd:
 
 
 def printable(text: str) -> str:
-    """Text with names of files in it, as it can be shown anywhere: whatever is not printable is escaped, and so are
-    bytes that are no text (which Python holds as lone surrogates)."""
+    """Text with file names, safe to show anywhere: characters that are not printable are escaped, and so are bytes that
+    are not text (which Python holds as lone surrogates)."""
     return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
@@ -82,7 +82,7 @@ KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
 
 
 class ProtocolError(Exception):
-    """The bytes in the pipe are not a message that was asked for."""
+    """The bytes in the pipe are not a valid message."""
 
 
 # The child's end.
@@ -183,7 +183,7 @@ class MessageValidator:
         self._jpeg_bytes = 0
 
     def check(self, message: Message) -> None:
-        """Raises ProtocolError for a message that none of our own children would send here."""
+        """Raises ProtocolError for a message that does not fit the job or the messages before it."""
         match message:
             case MediaError():
                 valid = True

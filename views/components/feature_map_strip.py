@@ -1,4 +1,4 @@
-"""The planes of one layer of a CNN, side by side."""
+"""The feature maps of one layer, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The copy of a clip that the visitor's browser can play, for those that it cannot; made after the answer is there."""
+"""A copy that browsers can play, for clips that they cannot; made after the answer is shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from views.session.resources import job_queue
 from views.session.visit import Visit
 
 MIME = "video/mp4"
-UNASKED = 90  # seconds of a clip that is copied without being asked to
+AUTOMATIC_SECONDS = 90  # clips up to this duration are copied without being asked to
 
 
 def known_copy(visit: Visit) -> bytes | None:
@@ -28,7 +28,9 @@ def offer_browser_copy(visit: Visit, seconds: float, screen: DeltaGenerator, not
     file = visit.clip_file()
     if file is None or visit.browser_copy[0] == file.digest:
         return
-    wanted = note.button("Make a copy that can be played", icon=":material/movie:") if seconds > UNASKED else True
+    wanted = (
+        note.button("Make a copy that can be played", icon=":material/movie:") if seconds > AUTOMATIC_SECONDS else True
+    )
     if not wanted:
         return
 

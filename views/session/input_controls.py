@@ -1,4 +1,4 @@
-"""The row above every answer: the visitor's file or a sample, the cell that reads it, and which clip is shown."""
+"""The controls at the top of a page: upload, samples, cell, and the name of the clip that is shown."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""What all visitors share: the networks, loaded once a process, and the features of recent clips.
-
-A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
-it are its features and small JPEGs of the frames that were read (half a megabyte or so), never the file.
-"""
+"""The networks and the job queue, loaded once a process and shared by all visitors."""
 
 from __future__ import annotations
 

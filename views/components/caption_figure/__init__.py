@@ -1,8 +1,8 @@
-"""The interactive picture of a caption: the words, each one's runners-up, and where the network looked for it.
+"""The figure of a caption: its words, the alternatives of each word, and the attention for each word.
 
-Parts of one component, which speak to each other in the browser (events on the document), so that opening a word and
-moving through a clip need no rerun: ``photo`` the picture under the network's light, ``words`` the sentence, ``maps``
-the light of every word (Xu et al. 2015, Figure 2), ``moments`` which frames of a clip each word looked at, and how the
+Parts of one component. They talk to each other in the browser (events on the document), so opening a word and moving
+through a clip need no rerun. ``photo`` shows the image with the attention of a word, ``words`` the sentence, ``maps``
+the attention of every word (Xu et al. 2015, Figure 2), ``moments`` the attention over the frames of a clip and how the
 sentence changed.
 """
 
