@@ -61,7 +61,7 @@ SOURCES = [
 LIMITS = [
     "It knows 58 labels and must choose among them; anything else gets the nearest one, or 'not sure'.",
     "Labels from MSR-VTT are a consensus of captions, so they are noisy; 'talking' is the commonest of them.",
-    "Most of the 22 sports were learned from photos only; their motion was never seen.",
+    "Most of the 22 sports were learned from photos only; no motion of them was learned.",
     "The fitness classes come from 15 groups of people, filmed before 2012 in 240 lines.",
     "It reads at most 24 frames of a clip; between them it uses only the motion over 0.2 s.",
 ]

@@ -108,8 +108,8 @@ class CaptionDataset:
 
     @staticmethod
     def augment(rows: list[int], rng: np.random.Generator) -> list[int]:
-        """Drops some frames and repeats each of the others for one to four steps, because the MSR-VTT videos have only
-        2 to 5 frames and users' clips have more."""
+        """Drops some frames and repeats all others for one to four steps, because the MSR-VTT videos have only 2 to 5
+        frames and users' clips have more."""
         remaining = [row for row in rows if rng.random() > 0.2] or rows
         return [row for row in remaining for _ in range(rng.choice([1, 1, 2, 4]))]
 

@@ -1,4 +1,4 @@
-"""What the training loops share: the optimiser and its schedule, one gradient step, a moving average of weights."""
+"""Shared by the training loops: optimiser with schedule, one gradient step, moving average of the weights."""
 
 from __future__ import annotations
 
