@@ -6,6 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from pipeline.limits import limit
+
+JOBS_AT_ONCE = limit("JOBS_AT_ONCE", 2)  # clips that are read at the same time
+MAX_QUEUE = limit("LONGEST_LINE", 20)  # jobs that may wait behind them
 CHECK_INTERVAL = 0.3  # seconds between checks of the queue; a check also notices a visitor who has left
 
 

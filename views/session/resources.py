@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
 from pipeline.models.action import ActionModel, load_action
 from pipeline.models.caption import CaptionModel, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.language import LanguageModel, load_language
 from pipeline.models.lenet import DigitReader, load_digits
-from views.hosting.job_queue import JobQueue
+from views.hosting.job_queue import JOBS_AT_ONCE, MAX_QUEUE, JobQueue
 from views.hosting.malloc import release_free_memory
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
@@ -45,4 +44,4 @@ def digit_reader() -> DigitReader:
 
 @st.cache_resource(show_spinner=False)
 def job_queue() -> JobQueue:
-    return JobQueue(JOBS_AT_ONCE, LONGEST_LINE)
+    return JobQueue(JOBS_AT_ONCE, MAX_QUEUE)
