@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tools.app_server import CHROMIUM, FLAGS, served
 
-expect.set_options(timeout=9_000)  # how fast the machine is, is not what is tested
+expect.set_options(timeout=60_000)  # how fast the machine is, is not what is tested
 
 
 @pytest.fixture(scope="session")
