@@ -4,9 +4,10 @@
     python -m training.import_movinet --out cache/movinet   # and write the weights as a checkpoint
 
 The file gives each weight as an integer q with a scale and a zero point per channel: value = scale * (q - zero point)
-(Jacob et al. 2018, arXiv:1712.05877). Its activations are rounded to eight bits too and ours are not, so the two agree
-only as far as eight bits allow: cosine 0.996 to 0.999 in the blocks, but 0.960 in the head's running sum, which the file
-rounds to multiples of 0.587 after every frame (a feature below 0.29 is lost each time). OpenVINO runs the file as it is.
+(Jacob et al. 2018, arXiv:1712.05877). Its activations are rounded to eight bits too and ours are not, so the two
+agree only as far as eight bits allow: cosine 0.997 to 0.9997 in the blocks, but 0.960 in the head's running sum. The
+file rounds that sum to multiples of 0.587 after every frame, so a feature below 0.29 is lost each time. OpenVINO runs
+the file as it is.
 """
 
 from __future__ import annotations
