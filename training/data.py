@@ -1,7 +1,7 @@
-"""The training data as one list of items, and the split that holds whole groups out.
+"""The training data as one list of items, and the split into training and held-out groups.
 
-A *group* is a source video, a person or a place (../shared/data/README.md); one group never appears on both sides
-of a split. The validation split here is made once, by a hash of the group's name, so that it cannot drift.
+A *group* is a source video, a person or a place (../shared/data/README.md). All items of a group are on the same side
+of the split. A hash of the group's name decides the side, so the split is the same in every run.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-HELD_OUT = 0.15  # of the groups of every source that has several
-HELD_OUT_UCF = frozenset({"g10", "g15", "g20"})  # of g08..g25: the groups' numbers, for every class alike
-ONE_GROUP = frozenset({"football"})  # nothing can be held out of a single group
-CAPTION_SOURCE = {"photo": "flickr8k", "plain": "flickr8k", "clip": "msrvtt"}  # what each kind of captioner learns
-WORDS = 600  # the commonest caption words, the encoder's second task
+HELD_OUT_SHARE = 0.15  # of the groups of every source that has several
+HELD_OUT_UCF = frozenset({"g10", "g15", "g20"})  # group numbers of UCF101, of g08 to g25; the same for every class
+SINGLE_GROUP_SOURCES = frozenset({"football"})  # used for training only: a single group cannot be split
+CAPTION_SOURCE = {"photo": "flickr8k", "plain": "flickr8k", "clip": "msrvtt"}  # training data of each kind of captioner
+COMMON_WORDS = 600  # targets of the encoder's second task
 STOP_WORDS = frozenset(
     "a an the of in on at to and is are with for from by it its his her their there this that as into up down out "
     "who which while has have be being some two one he she they them him i s or off over near next through".split()
@@ -29,7 +29,7 @@ STOP_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Item:
-    """One clip, photo or list of frames; ``label`` is None where only captions are known."""
+    """One clip, photo or list of frames. ``label`` is None for items that have captions only."""
 
     source: str
     group: str
@@ -37,7 +37,7 @@ class Item:
     paths: tuple[Path, ...]  # one video or photo, or several images in time order
     captions: tuple[str, ...] = field(default=(), repr=False)
     held_out: bool = False
-    official_val: bool = False  # held out from captioners too, which learn from the other held-out videos
+    is_validation: bool = False  # of the official validation split; captioners train on the other held-out videos
 
     @property
     def is_video(self) -> bool:
@@ -45,13 +45,13 @@ class Item:
 
 
 def is_held_out(source: str, group: str) -> bool:
-    """Whether this group belongs to validation: by its number for ucf101, else by a hash of its name."""
-    if source in ONE_GROUP:
+    """Whether a group is held out: decided by its number for ucf101, by a hash of its name for other sources."""
+    if source in SINGLE_GROUP_SOURCES:
         return False
     if source == "ucf101":
         return group.rsplit("-", 1)[-1] in HELD_OUT_UCF
     digest = hashlib.sha256(f"{source}/{group}".encode()).digest()
-    return digest[0] / 256 < HELD_OUT
+    return digest[0] / 256 < HELD_OUT_SHARE
 
 
 def load_labels(root: Path = DATA) -> list[str]:
@@ -59,10 +59,9 @@ def load_labels(root: Path = DATA) -> list[str]:
 
 
 def load_items(root: Path = DATA) -> list[Item]:
-    """Every action item, then the MSR-VTT videos and Flickr8k photos that only have captions.
+    """All action items, then the MSR-VTT videos and Flickr8k photos that have captions only.
 
-    The official validation videos of MSR-VTT and photos of Flickr8k are held out, beside our own share of the
-    training groups.
+    Held out are the official validation videos of MSR-VTT and photos of Flickr8k, and a share of the other groups.
     """
     videos = {
         v["video"]: (v, split) for split in ("train", "val") for v in json.loads(_text(root, f"msrvtt/{split}.json"))
@@ -91,13 +90,13 @@ def load_items(root: Path = DATA) -> list[Item]:
     return items
 
 
-def common_words(items: list[Item], count: int = WORDS) -> list[str]:
-    """The ``count`` words found in the captions of the most training items, without stop words."""
-    found: Counter[str] = Counter()
+def common_words(items: list[Item], count: int = COMMON_WORDS) -> list[str]:
+    """The ``count`` words with the largest sum of caption shares over training items, without stop words."""
+    totals: Counter[str] = Counter()
     for item in items:
         if not item.held_out:
-            found.update(caption_words(item))
-    return [word for word, _ in found.most_common(count)]
+            totals.update(caption_words(item))  # adds the shares
+    return [word for word, _ in totals.most_common(count)]
 
 
 def caption_words(item: Item) -> dict[str, float]:

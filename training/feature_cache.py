@@ -1,24 +1,25 @@
-"""Cache what the frozen part of the CNN makes of every training picture, so that no epoch decodes a pixel.
+"""Cache the output of the CNN's frozen blocks for every training picture, so that no epoch decodes images.
 
-    python -m training.features --out cache
+    python -m training.feature_cache --out cache
 
-Three kinds of picture are kept of each item:
+Kinds of pictures of an item:
 
 * ``FRAME``: the frames as the app would read them;
 * ``MOTION``: their difference images (videos only);
-* ``CROP`` and ``CROP_MOTION``: for labelled stills, a random crop (mirrored half of the time) and its difference to
-  the same crop panned and zoomed a little, which is what a hand-held camera makes of a thing that stands still.
-  Without it a network learns "motion means one of the filmed classes".
-* ``OTHER_CROP``: a second random crop, for the tuning of the encoder alone.
+* ``CROP`` and ``CROP_MOTION``: for labelled photos, a random crop (mirrored half of the time), and its difference to
+  the same crop under a slight pan and zoom, as a hand-held camera makes it. Without it the network would learn that
+  motion always means one of the classes with videos;
+* ``OTHER_CROP``: a second random crop, used only to tune the encoder.
 
-Written: ``maps.raw`` (N, 80, 252) float16, the output of EfficientNet-Lite0's blocks 0 to 7 at 14 x 18 or (tall
-pictures) 18 x 14 positions; ``features.npy`` (N, 1280) float16, the untouched network's features; ``index.npz`` with,
-for each row, the item's number, the step within it, the kind, and whether the picture is tall.
+Writes ``maps.raw`` (N, 80, 252) float16, the output of EfficientNet-Lite0's blocks 0 to 7 at 14 x 18 positions, or
+18 x 14 for tall pictures; ``features.npy`` (N, 1280) float16, the features of the network before tuning; ``index.npz``
+with, for each row, the index of the item, the step within it, the kind, and whether the picture is tall.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -43,20 +44,21 @@ SEED = 0
 
 
 def random_crop(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A random crop of a still, and the same crop a moment later under a slight pan and zoom."""
+    """A random crop of a photo, and the same crop a moment later, after a slight pan and zoom."""
     height, width = image.shape[:2]
     area, aspect = rng.uniform(0.45, 0.95), np.exp(rng.uniform(-0.25, 0.25))
     h, w = min(np.sqrt(area * aspect), 1.0) * height, min(np.sqrt(area / aspect), 1.0) * width
     y, x = rng.uniform(0, height - h), rng.uniform(0, width - w)
     if rng.random() < 0.5:
         image, x = image[:, ::-1], width - w - x
-    pan = rng.normal(0, 0.02, 2) * rng.integers(0, 2)  # half of the time the camera stands
+    pan = rng.normal(0, 0.02, 2) * rng.integers(0, 2)  # half of the time the camera does not move
     zoom = 1 + rng.normal(0, 0.02) * rng.integers(0, 2)
     later = (y + pan[0] * h, x + pan[1] * w, h * zoom, w * zoom)
-    return _cut(image, y, x, h, w), _cut(image, *later)
+    return _crop(image, y, x, h, w), _crop(image, *later)
 
 
-def _cut(image: np.ndarray, y: float, x: float, h: float, w: float) -> np.ndarray:
+def _crop(image: np.ndarray, y: float, x: float, h: float, w: float) -> np.ndarray:
+    """The part of the image from (y, x) on, h x w pixels, resized to the canvas."""
     height, width = canvas(image)
     scale = np.array([[width / w, 0, -x * width / w], [0, height / h, -y * height / h]])
     return cv2.warpAffine(
@@ -69,7 +71,7 @@ def _cut(image: np.ndarray, y: float, x: float, h: float, w: float) -> np.ndarra
 
 
 def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, np.ndarray]]:
-    """(step, kind, (H, W, 3) uint8) for everything that is cached of one item."""
+    """(step, kind, (H, W, 3) uint8) of every picture of an item that is cached."""
     if item.is_video:
         for frame in read_clip(item.paths[0]).frames:
             yield frame.index, FRAME, frame.image
@@ -78,6 +80,8 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
         return
     for step, path in enumerate(item.paths):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        if image is None:
+            raise FileNotFoundError(f"{path} cannot be read as an image.")
         yield step, FRAME, fit_to_canvas(image)
         if item.label is not None:
             now, later = random_crop(image, rng)
@@ -87,20 +91,22 @@ def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, n
 
 
 class FeatureCache:
-    """What ``python -m training.features`` wrote, opened for reading."""
+    """The files written by ``python -m training.feature_cache``, opened for reading."""
 
     def __init__(self, folder: Path) -> None:
         self.features = np.load(folder / "features.npy")  # (N, 1280) float16
-        shape = (len(self.features), CHANNELS, np.prod(POSITIONS[False]))
+        shape = (len(self.features), CHANNELS, math.prod(POSITIONS[False]))
         self.maps = np.memmap(folder / "maps.raw", np.float16, "r", shape=shape)
         index = np.load(folder / "index.npz")
         self.item, self.step, self.kind, self.tall = index["item"], index["step"], index["kind"], index["tall"]
-        self.rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # (item, kind) -> rows in order of step
+        self.rows: dict[tuple[int, int], list[int]] = defaultdict(list)  # (item, kind) -> rows, by step
         for row, (item, kind) in enumerate(zip(self.item.tolist(), self.kind.tolist(), strict=True)):
             self.rows[item, kind].append(row)
 
 
-class LowerAndFeatures(nn.Module):
+class LowerBlocksAndFeatures(nn.Module):
+    """Images (B, H, W, 3) uint8 -> maps after the frozen blocks (B, C, h, w), features (B, D), both float16."""
+
     def __init__(self, model: EfficientNetLite0) -> None:
         super().__init__()
         self.model = model
@@ -110,40 +116,43 @@ class LowerAndFeatures(nn.Module):
         return maps.half(), self.model.upper(maps).flatten(2).mean(2).half()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-
-    run = openvino_engine(LowerAndFeatures(imagenet_lite0()))
-    items, rng = load_items(), np.random.default_rng(SEED)
+def write_cache(items: list[Item], folder: Path) -> None:
+    """Encode every picture of the items and write the three files of the cache."""
+    run = openvino_engine(LowerBlocksAndFeatures(imagenet_lite0()))
+    rng, started = np.random.default_rng(SEED), time.time()
     features: list[np.ndarray] = []
     index: list[tuple[int, int, int, bool]] = []
     batch: list[np.ndarray] = []
-    started = time.time()
-    with (out / "maps.raw").open("wb") as file:
+    with (folder / "maps.raw").open("wb") as file:
 
-        def flush() -> None:
-            maps, feats = run(np.stack(batch))
+        def encode_batch() -> None:
+            maps, batch_features = run(np.stack(batch))
             file.write(maps.tobytes())
-            features.append(feats)
+            features.append(batch_features)
             batch.clear()
 
         for number, item in enumerate(items):
             for step, kind, image in pictures(item, rng):
                 if len(batch) == BATCH or (batch and batch[0].shape != image.shape):
-                    flush()
+                    encode_batch()
                 batch.append(image)
                 index.append((number, step, kind, image.shape[0] > image.shape[1]))
             if number % 500 == 0:
                 rate = len(index) / (time.time() - started)
-                print(f"{number}/{len(items)} items, {len(index)} pictures, {rate:.0f} a second", flush=True)
-        flush()
-    np.save(out / "features.npy", np.concatenate(features))
-    item, step, kind, tall = np.array(index).T
-    np.savez(out / "index.npz", item=item, step=step, kind=kind, tall=tall.astype(bool))
+                print(f"{number}/{len(items)} items, {len(index)} pictures, {rate:.0f} per second", flush=True)
+        encode_batch()
+    np.save(folder / "features.npy", np.concatenate(features))
+    columns = dict(zip(("item", "step", "kind", "tall"), np.array(index).T, strict=True))
+    np.savez(folder / "index.npz", **columns | {"tall": columns["tall"].astype(bool)})
     print(f"{len(index)} pictures in {time.time() - started:.0f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the cache")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    write_cache(load_items(), out)
 
 
 if __name__ == "__main__":

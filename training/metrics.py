@@ -1,4 +1,4 @@
-"""How good generated captions are, by the reference implementation of the usual measures (``pycocoevalcap``)."""
+"""Caption metrics, by their reference implementation (``pycocoevalcap``)."""
 
 from __future__ import annotations
 
@@ -13,64 +13,71 @@ from pipeline.models.vocabulary import tokenize
 
 
 def caption_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """N captions and each one's human captions -> BLEU-1 to 4, ROUGE-L, CIDEr, and METEOR where Java is installed.
+    """BLEU-1 to 4, ROUGE-L and CIDEr of N captions, given the human captions of each; METEOR if Java is installed.
 
-    Both sides are lower-cased and freed of punctuation by the pipeline's own tokenizer, so that a figure does not
-    depend on whether the machine has the Java one.
+    Captions and references are lower-cased and stripped of punctuation by the pipeline's own tokenizer, so the figures
+    do not depend on the Java tokenizer of ``pycocoevalcap``.
     """
     from pycocoevalcap.bleu.bleu import Bleu
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
 
-    said = {n: [plain(caption)] for n, caption in enumerate(captions)}
-    wanted = {n: [plain(caption) for caption in each] for n, each in enumerate(references)}
+    hypotheses, truth = _tables(captions, references)
     scorers = {"ROUGE-L": Rouge(), "CIDEr": Cider()}
     if shutil.which("java"):
         from pycocoevalcap.meteor.meteor import Meteor
 
         scorers["METEOR"] = Meteor()
-    with contextlib.redirect_stdout(io.StringIO()):  # the scorers print as they go
-        bleu, _ = Bleu(4).compute_score(wanted, said)
-        found = {f"BLEU-{n}": value for n, value in enumerate(bleu, 1)}
-        found |= {name: scorer.compute_score(wanted, said)[0] for name, scorer in scorers.items()}
-    return {name: round(float(value), 4) for name, value in found.items()}
+    with contextlib.redirect_stdout(io.StringIO()):  # the scorers print their progress
+        bleu, _ = Bleu(4).compute_score(truth, hypotheses)
+        scores = {f"BLEU-{n}": value for n, value in enumerate(bleu, 1)}
+        scores |= {name: scorer.compute_score(truth, hypotheses)[0] for name, scorer in scorers.items()}
+    return {name: round(float(value), 4) for name, value in scores.items()}
 
 
-def cider_of_each(captions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
-    """CIDEr of every caption by itself; the rarity of words is that of all the references together."""
+def cider_per_caption(captions: Sequence[str], references: Sequence[Sequence[str]]) -> list[float]:
+    """CIDEr of every caption. Document frequencies are counted over all references."""
     from pycocoevalcap.cider.cider import Cider
 
-    said = {n: [plain(caption)] for n, caption in enumerate(captions)}
-    wanted = {n: [plain(caption) for caption in each] for n, each in enumerate(references)}
-    return [float(value) for value in Cider().compute_score(wanted, said)[1]]
+    hypotheses, truth = _tables(captions, references)
+    return [float(value) for value in Cider().compute_score(truth, hypotheses)[1]]
 
 
 class CaptionReward:
-    """CIDEr of single captions, with the rarity of words fixed by a set of training references."""
+    """CIDEr of single captions, with document frequencies fixed by a set of training references."""
 
     def __init__(self, references: Sequence[Sequence[str]]) -> None:
         from pycocoevalcap.cider.cider_scorer import CiderScorer
 
         corpus = CiderScorer()
-        for each in references:
-            corpus.cook_append(None, [plain(caption) for caption in each])
+        for captions in references:
+            corpus.cook_append(None, [normalise_caption(caption) for caption in captions])
         corpus.compute_doc_freq()
-        size = float(np.log(len(references)))
+        log_size = float(np.log(len(references)))
 
-        class FixedCorpus(CiderScorer):
-            # The scorer sets this to the size of what is being scored; it must be that of the corpus.
-            ref_len = property(lambda self: size, lambda self, value: None)
+        class FixedCorpusScorer(CiderScorer):
+            # The scorer sets this to the number of captions it scores; it must be that of the fixed corpus.
+            ref_len = property(lambda self: log_size, lambda self, value: None)
 
-        self._scorer, self._rarity = FixedCorpus, corpus.document_frequency
+        self._scorer, self._document_frequency = FixedCorpusScorer, corpus.document_frequency
 
-    def of(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
-        """(N,) float32."""
+    def score(self, captions: Sequence[str], references: Sequence[Sequence[str]]) -> np.ndarray:
+        """The reward of each caption, given its own references, (N,) float32."""
         scorer = self._scorer()
-        scorer.document_frequency = self._rarity
-        for caption, each in zip(captions, references, strict=True):
-            scorer.cook_append(plain(caption), [plain(other) for other in each])
+        scorer.document_frequency = self._document_frequency
+        for caption, own in zip(captions, references, strict=True):
+            scorer.cook_append(normalise_caption(caption), [normalise_caption(reference) for reference in own])
         return np.array(scorer.compute_cider(), np.float32)
 
 
-def plain(caption: str) -> str:
+def normalise_caption(caption: str) -> str:
+    """Lower case, without punctuation."""
     return " ".join(tokenize(caption))
+
+
+def _tables(
+    captions: Sequence[str], references: Sequence[Sequence[str]]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Captions and references in the form that ``pycocoevalcap`` reads: index -> sentences."""
+    hypotheses = {n: [normalise_caption(caption)] for n, caption in enumerate(captions)}
+    return hypotheses, {n: [normalise_caption(reference) for reference in own] for n, own in enumerate(references)}

@@ -1,7 +1,7 @@
-"""Labels that captions tell: many videos and photos have no action label, but five or twenty people described them.
+"""Pseudo-labels: a caption classifier labels items that have captions but no action label.
 
-A classifier of captions learns from the labelled videos which words go with which label; where it has hardly a doubt,
-its answer is a label like any other. What is held out takes no part in it, on either side.
+The classifier is a logistic regression from the words of the captions to the label, fitted to labelled training items.
+Only labels with a high probability are used. Held-out items are neither fitted to nor labelled.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from sklearn.linear_model import LogisticRegression
 
 from training.data import Item, common_words, word_shares
 
-SURE = 0.9  # probability from which it is believed
+MIN_PROBABILITY = 0.9  # less probable labels are not used
 
 
-def told_labels(items: list[Item]) -> dict[int, str]:
-    """Number of an item without a label -> the label that its captions leave no doubt of."""
+def pseudo_labels(items: list[Item]) -> dict[int, str]:
+    """Index of an unlabelled training item -> its label, for items whose label reaches MIN_PROBABILITY."""
     shares = word_shares(items, common_words(items))
-    open_to = [n for n, item in enumerate(items) if item.captions and not item.held_out]
-    taught = [n for n in open_to if items[n].label]
-    asked = [n for n in open_to if not items[n].label]
-    classifier = LogisticRegression(max_iter=1000).fit(shares[taught], [items[n].label for n in taught])
-    chances = classifier.predict_proba(shares[asked])
-    best = classifier.classes_[chances.argmax(1)]
-    return {n: str(label) for n, label, p in zip(asked, best, chances.max(1), strict=True) if p >= SURE}
+    captioned = [n for n, item in enumerate(items) if item.captions and not item.held_out]
+    labelled = [n for n in captioned if items[n].label]
+    unlabelled = [n for n in captioned if not items[n].label]
+    classifier = LogisticRegression(max_iter=1000).fit(shares[labelled], [items[n].label for n in labelled])
+    probabilities = classifier.predict_proba(shares[unlabelled])
+    best = classifier.classes_[probabilities.argmax(1)]
+    highest = probabilities.max(1)
+    return {n: str(label) for n, label, p in zip(unlabelled, best, highest, strict=True) if p >= MIN_PROBABILITY}

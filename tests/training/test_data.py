@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from training.data import DATA, load_items, load_labels
-from training.pseudo_labels import told_labels
+from training.pseudo_labels import pseudo_labels
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"needs the training data in {DATA.name}/ beside the project")
 
@@ -35,18 +35,18 @@ def test_every_file_is_there(items):
     assert all(path.exists() for item in items for path in item.paths)
 
 
-def test_what_captioners_are_judged_on_is_never_fitted_to(items):
-    val = [item for item in items if item.official_val]
+def test_validation_items_are_held_out_of_all_training(items):
+    val = [item for item in items if item.is_validation]
     assert {item.source for item in val} == {"msrvtt", "flickr8k"}
     assert all(item.held_out for item in val)
 
 
-def test_captions_tell_labels_only_of_what_is_learned_from(items):
-    told = told_labels(items)
-    assert set(told.values()) <= set(load_labels())
-    assert len(told) > 100
-    for number in told:
+def test_only_unlabelled_training_items_get_pseudo_labels(items):
+    labels = pseudo_labels(items)
+    assert set(labels.values()) <= set(load_labels())
+    assert len(labels) > 100
+    for number in labels:
         assert items[number].label is None
         assert not items[number].held_out
-    riders = [n for n, label in told.items() if label == "riding a horse"]
+    riders = [n for n, label in labels.items() if label == "riding a horse"]
     assert all(any("hors" in caption.lower() for caption in items[n].captions) for n in riders)

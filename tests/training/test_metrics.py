@@ -1,4 +1,4 @@
-"""The measures are a library's; what is checked is that they are fed the right way round."""
+"""The metrics come from a library; these tests check that captions and references are passed correctly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from training.evaluate import Reading, report
+from training.evaluate import ItemPrediction, report
 from training.metrics import caption_metrics
 
 REFERENCES = [
@@ -17,19 +17,19 @@ REFERENCES = [
 ]
 
 
-def test_a_human_caption_scores_high_and_anothers_low():
+def test_a_human_caption_of_the_same_picture_scores_higher_than_one_of_another():
     right = caption_metrics([each[0] for each in REFERENCES], REFERENCES)
     wrong = caption_metrics([REFERENCES[k][0] for k in (1, 2, 0)], REFERENCES)
-    assert right["BLEU-4"] == pytest.approx(1.0, abs=1e-3)  # capitals and full stops count for nothing
+    assert right["BLEU-4"] == pytest.approx(1.0, abs=1e-3)  # capitals and full stops are ignored
     assert right["ROUGE-L"] > 0.9
     assert right["CIDEr"] > 10 * max(wrong["CIDEr"], 0.01)
     assert wrong["BLEU-4"] < 0.1
 
 
 def test_a_report_is_plain_data_and_names_the_mistakes():
-    said = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
+    probabilities = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
     labels = ["running", "cooking", "talking", "dancing", "singing", "eating"]
-    readings = [Reading("clips", 0, said), Reading("clips", 1, said), Reading("clips", 1, said)]
-    found = json.loads(json.dumps(report(readings, 0.5, labels)))
-    assert found["confusions"] == [["cooking", "running", 2]]
-    assert found["all"]["top1"] == 0.333
+    predictions = [ItemPrediction("clips", label, probabilities) for label in (0, 1, 1)]
+    figures = json.loads(json.dumps(report(predictions, 0.5, labels)))
+    assert figures["confusions"] == [["cooking", "running", 2]]
+    assert figures["all"]["top1"] == 0.333
