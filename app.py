@@ -5,17 +5,19 @@ from pathlib import Path
 import streamlit as st
 
 from views import describe, inside, language, models, watch
+from views.session.menu import menu
+from views.session.visit import open_page
 
 st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
 st.html(Path(__file__).with_name("views") / "page.css")
 
-st.navigation(
-    [
-        st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),
-        st.Page(describe.page, title="Describe", icon=":material/notes:", url_path="describe"),
-        st.Page(inside.page, title="Inside", icon=":material/settings_suggest:", url_path="inside"),
-        st.Page(language.page, title="Language", icon=":material/abc:", url_path="language"),
-        st.Page(models.page, title="Models", icon=":material/fact_check:", url_path="models"),
-    ],
-    position="top",
-).run()
+pages = [
+    st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),
+    st.Page(describe.page, title="Describe", icon=":material/notes:", url_path="describe"),
+    st.Page(inside.page, title="Inside", icon=":material/settings_suggest:", url_path="inside"),
+    st.Page(language.page, title="Language", icon=":material/abc:", url_path="language"),
+    st.Page(models.page, title="Models", icon=":material/fact_check:", url_path="models"),
+]
+page = st.navigation(pages, position="hidden")
+menu(pages, open_page(page.url_path))
+page.run()

@@ -19,9 +19,8 @@ from benchmarks.memory import Memory
 from benchmarks.results import Result, ratio, result
 from pipeline.media.clip import ClipStream
 from pipeline.media.reader import MAX_STEPS
-from pipeline.sandbox.decode import decode
+from pipeline.sandbox.decode import decode, opened_pictures
 from pipeline.sandbox.sampling import sample_frames
-from pipeline.sandbox.videos import open_video
 
 LENGTHS = {"10s": (10, 1), "1min": (20, 3), "10min": (20, 30), "60min": (20, 180)}  # seconds, how often
 NO_LIMITS = {**os.environ, "UNROLL_MAX_MEGABYTES": "4000"}
@@ -62,8 +61,8 @@ def command(path: Path) -> tuple[float, float]:
 def key_frames(path: Path) -> Iterator[Result]:
     """Once only: decoding every picture of ten minutes takes its time."""
     started = time.perf_counter()
-    with open_video(path, "clip") as capture:
-        list(sample_frames(capture, "clip", MAX_STEPS, None))
+    with opened_pictures(path, "clip") as (reader, _):
+        list(sample_frames(reader, "clip", MAX_STEPS, None))
     every = time.perf_counter() - started
     started = time.perf_counter()
     ClipStream(decode(path, MAX_STEPS, "clip")).clip()

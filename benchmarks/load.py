@@ -106,7 +106,7 @@ def left_behind(app: Served, folder: Path) -> list[str]:
     """Uploads' folders, and decoders: the children of the server's children. They have a moment to end."""
     time.sleep(1)
     found = [f"the folder {path.name}" for path in folder.glob("unroll-*")]
-    return found + [f"the decoder {child}" for nursery in descendants(app.pid) for child in descendants(nursery)]
+    return found + [f"the decoder {child}" for server in descendants(app.pid) for child in descendants(server)]
 
 
 def report(uploads: Uploads, memory: Memory, seconds: float) -> Iterator[str]:

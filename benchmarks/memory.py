@@ -13,7 +13,7 @@ LOOK_EVERY = 0.1  # seconds
 class Memory(AbstractContextManager["Memory"]):
     """Resident megabytes of a process and of its decoding processes together, at noted moments and at their peaks.
 
-    The sum counts what a decoder shares with the nursery that forked it twice; it is an upper bound.
+    The sum counts what a decoder shares with the fork server that forked it twice; it is an upper bound.
     """
 
     def __init__(self, pid: int) -> None:
@@ -52,7 +52,7 @@ def resident(pid: int) -> float:
 
 
 def decodes(pid: int) -> bool:
-    """Whether it is a nursery or a decoder already: until it has begun its own program, a process has its parent's
+    """Whether it is a fork server or a decoder already: until it has begun its own program, a process has its parent's
     memory and would be counted with all of it."""
     try:
         return b"pipeline.sandbox.fork_server" in Path(f"/proc/{pid}/cmdline").read_bytes()

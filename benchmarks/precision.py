@@ -26,7 +26,7 @@ from pipeline.models.caption import load_caption
 from pipeline.models.encoder import BATCH, Encoder
 from pipeline.models.engines import ENGINES, Engine, compile_openvino, openvino_graph
 from training.data import load_items
-from training.evaluate import action_figures, caption_figures, encoded_frames, held_out_items, seen_on_val
+from training.evaluate import action_figures, caption_figures, encode_items, held_out_items, validation_features
 
 CALIBRATED_ON = 300  # photos
 BEAM = 3
@@ -70,11 +70,11 @@ def speed(encoders: dict[str, Encoder], rounds: int) -> Iterator[Result]:
 def losses(encoder: Encoder) -> str:
     """What the networks make of this encoder's features, on what they were not fitted to."""
     items = held_out_items()
-    figures = action_figures(load_action("lstm"), items, encoded_frames(encoder, items))
+    figures = action_figures(load_action("lstm"), items, encode_items(encoder, items))
     sources = {**figures["by_source"], "all": figures["all"]}
     told = [f"top-1 {source} {found['top1']:.3f}" for source, found in sources.items()]
     for kind in ("photo", "clip"):
-        measures = caption_figures(load_caption(kind, "lstm"), *seen_on_val(kind, encoder), BEAM)
+        measures = caption_figures(load_caption(kind, "lstm"), *validation_features(kind, encoder), BEAM)
         told.append(f"CIDEr of {kind}s {measures['CIDEr']:.3f}")
     return ", ".join(told)
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from benchmarks.results import Result, result, side_by_side
-from pipeline.analysis import reading, what_if
+from pipeline.analysis import what_if
 from pipeline.analysis.cell_trace import input_sensitivity, trace
+from pipeline.analysis.reading import read_features
 from pipeline.media.reader import read_clip
 from pipeline.media.samples import sample_path
 from pipeline.models.action import load_action
@@ -51,10 +52,10 @@ def measure(rounds: int) -> Iterator[Result]:
     order = what_if.shuffled(STEPS)
 
     def page() -> None:
-        steps = list(lstm.predict(features))
-        figure_data.verdict(lstm, steps, reading.verdict(lstm, steps))
-        figure_data.timeline(lstm, features, steps, reading.verdict(lstm, steps), 12.8)
-        figure_data.letters(lstm, steps)
+        reading = read_features(lstm, features, 12.8)
+        figure_data.verdict(reading)
+        figure_data.timeline(reading)
+        figure_data.letters(reading)
 
     controls: dict[str, Callable[[], object]] = {
         **{f"another_cell_{cell}": lambda m=model: list(m.predict(features)) for cell, model in models.items()},
@@ -62,7 +63,7 @@ def measure(rounds: int) -> Iterator[Result]:
         "what_if_shuffled": lambda: list(lstm.predict(what_if.reorder(features, order))),
         "inside_every_gate": lambda: trace(lstm.network.cell, lstm.cell_inputs(features)),
         "inside_memory": lambda: input_sensitivity(lstm.network.cell, lstm.cell_inputs(features)),
-        "photo_first_word": lambda: next(photo.generate(photo.encode_array(regions), greedy)),
+        "photo_first_word": lambda: next(photo.stream_words(photo.encode_array(regions), greedy)),
         "photo_sentence": lambda: photo.search(photo.encode_array(regions), 3),
         "clip_sentence": lambda: clip.search(clip.encode_array(frames), 3),
         "clip_sentence_after_each_frame": lambda: clip.captions_per_frame(clip.encode_array(frames), 3),

@@ -1,19 +1,35 @@
 """The command line: python -m pipeline COMMAND ...; each command has a file in pipeline/commands/.
 
-Input that cannot be read is reported in one sentence and the rest still runs; the exit status is then 1.
+Input that cannot be read is reported in one sentence and the rest still runs. Exit status (docs/command-line.md): 0 all
+was read and written, 1 not all was, 2 the command cannot be followed, 128 + n the program was stopped by signal n.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
-from pipeline.commands import COMMANDS
-from pipeline.commands.arguments import UsageError
-from pipeline.models.checkpoint import CheckpointError
+INTERRUPTED, CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run one command; -> the exit status."""
+    try:
+        import pipeline.limits  # noqa: F401
+    except ValueError as error:  # a variable UNROLL_... that is no limit
+        print(error, file=sys.stderr)
+        return 2
+    # Imported here: they take a second or two, in which the program can be interrupted already.
+    from pipeline.commands import COMMANDS
+    from pipeline.commands.arguments import UsageError
+    from pipeline.commands.output import OutputError
+    from pipeline.models.checkpoint import CheckpointError
+
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description="Read videos and photos with a CNN and a recurrent network."
     )
@@ -26,7 +42,66 @@ def main(argv: list[str] | None = None) -> int:
     except (CheckpointError, UsageError) as error:
         print(error, file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        print("Stopped: nobody reads the output any more.", file=sys.stderr)
+        return CLOSED
+    except OutputError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def program() -> NoReturn:
+    """The process: one sentence however it ends, and nothing of it left."""
+    fill_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, exit_by_signal)
+    status: int | str | None = 0
+    try:
+        try:
+            status = main()
+        except SystemExit as end:  # of argparse, which may have printed help, or of exit_by_signal()
+            status = end.code
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+        print("Interrupted.", file=sys.stderr)
+    except BrokenPipeError:
+        status = CLOSED
+    except OSError as error:
+        if not status:  # else main() has said so
+            print(f"Standard output could not be written: {error.strerror or 'it is closed'}.", file=sys.stderr)
+        status = status or 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    abandon_output()
+    sys.exit(status)
+
+
+def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
+    """Ends in order, so that no process of ours is left."""
+    raise SystemExit(128 + number)
+
+
+def fill_standard_streams() -> None:
+    """Give the numbers 0 to 2 to nothing else: a file opened under one of them would be written to by mistake. What
+    cannot be written in the encoding of the terminal is escaped."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            # Messages vanish with standard error; a result that vanished would be a lie, so writing it fails.
+            stream = open(os.devnull, "w" if name == "stderr" else "r")  # noqa: SIM115 (for as long as the process lives)
+            setattr(sys, name, stream)
+        else:
+            stream.reconfigure(errors="backslashreplace")
+
+
+def abandon_output() -> None:
+    """What is still in the buffer cannot be written; the interpreter shall not try again, and complain, at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -31,15 +32,29 @@ def write_clip(path: Path, pictures: list[np.ndarray], rate: float) -> None:
 
 
 def decoders() -> list[int]:
-    """The processes that decode a file just now: children of a nursery, under the same command line."""
-    parents = {}
+    """The processes below this one that decode a file now: children of a fork server, under the same command line."""
+    parents, servers = {}, set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
             if b"pipeline.sandbox.fork_server" in (process / "cmdline").read_bytes():
-                parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                servers.add(int(process.name))
         except OSError:
             continue  # it has just ended
-    return [child for child, parent in parents.items() if parent in parents]
+
+    def is_ours(process: int) -> bool:
+        return process == os.getpid() or (process in parents and is_ours(parents[process]))
+
+    return [process for process in servers if parents[process] in servers and is_ours(process)]
+
+
+def no_decoder_is_left() -> bool:
+    """Whether every decoder has ended, given a moment to do so."""
+    for _ in range(200):
+        if not decoders():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

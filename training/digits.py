@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.models.checkpoint import save_checkpoint
-from pipeline.models.lenet import SIDE, LeNet5, ink_of
+from pipeline.models.lenet import SIDE, LeNet5, enlarge_ink
 from training.loop import adamw_one_cycle, optimiser_step
 
 EPOCHS, BATCH, RATE = 60, 64, 2e-3
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     grids, labels = load_digits(return_X_y=True)
-    images = np.stack([ink_of(grid.reshape(8, 8) / 16) for grid in grids])
+    images = np.stack([enlarge_ink(grid.reshape(8, 8) / 16) for grid in grids])
     train, test, train_labels, test_labels = train_test_split(
         images, labels, test_size=TEST_SHARE, random_state=args.seed, stratify=labels
     )

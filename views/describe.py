@@ -1,41 +1,33 @@
-"""Describe: a photo or a clip goes in, a sentence comes out word by word, and every word can be questioned."""
+"""Describe: a sentence about a photo or a clip, word by word, with alternatives and attention for every word."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
-from pipeline.models.decoding import Hypothesis, greedy, nucleus_sampler
+from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
-from views.hosting.uploads import Chosen
-from views.session.encoded_clip import EncodedClip, frame_regions
-from views.session.input_controls import controls, read
-from views.session.resources import BEAM, caption_model
+from views.session.clip_area import clip_area, load_or_encode
+from views.session.encoded_clip import EncodedClip
+from views.session.input_controls import controls
+from views.session.replays import captions_per_frame, frame_regions
+from views.session.resources import caption_model
+from views.session.visit import Visit
 
 BEAMS = (1, 10)  # narrowest and widest
 
 
-class Places(NamedTuple):
-    """Where things stand: the picture to the left, the sentence to the right."""
+class Columns(NamedTuple):
+    """The picture to the left, the sentence to the right."""
 
     picture: DeltaGenerator
     sentence: DeltaGenerator
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How words are chosen: by beam search, or, if a temperature is given, drawn at random."""
-
-    width: int
-    temperature: float | None = None
-    seed: int = 0
 
 
 def page() -> None:
@@ -44,47 +36,71 @@ def page() -> None:
         "The same CNN looks; a recurrent network writes, one word after another, each word fed back as its next input. "
         "Point at a word to see what else it could have been, and where the network looked for it."
     )
-    chosen, cell = controls()
-    left, right = st.columns([6, 5], gap="large")
-    with right:
-        place = st.container(key="telling")
-    with place:
-        clip = read(chosen, cell)
-    if clip is None:
-        return
-    kind, frame, manner = settings(clip, cell)
-    places = Places(left, place)
-    model = caption_model(kind, cell)
+    visit = controls()
+    with clip_area(visit):
+        left, right = st.columns([6, 5], gap="large")
+        with right:
+            place = st.container(key="telling")
+        with place:
+            clip = load_or_encode(visit)
+        if clip is not None:
+            describe(clip, visit, Columns(left, place))
+
+
+def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:
+    """Everything about one clip."""
+    kind, frame, options = settings(clip, visit.cell)
+    model = caption_model(kind, visit.cell)
     if kind == "clip":
-        describe_clip(chosen, clip, model, cell, manner, places)
+        describe_clip(clip, model, visit, options, columns)
     else:
-        describe_picture(clip, frame, model, f"{kind}-{cell}", manner, places)
+        describe_picture(clip, frame, model, f"{kind}-{visit.cell}", options, columns)
     st.caption(" ".join(model.limits))
 
 
-def settings(clip: EncodedClip, cell: str) -> tuple[str, int, Manner]:
+def settings(clip: EncodedClip, cell: str) -> tuple[str, int, DecodingOptions]:
     """The controls under the picture -> the kind of captioner, the frame it is shown, and how it chooses words."""
     what, how, fine = st.columns(3, gap="large")
     with what:
-        kind, frame = subject(clip, cell)
+        kind, frame = choose_captioner(clip, cell)
     drawn = how.segmented_control(
-        "choose words", ["the likeliest", "at random"], default="the likeliest", key="how", required=True
+        "choose words",
+        ["the likeliest", "at random"],
+        default="the likeliest",
+        key="how",
+        persist_state="session",
+        required=True,
     )
     if drawn == "the likeliest":
-        width = fine.slider("beam width", *BEAMS, BEAM, key="beam", help="How many sentences are kept while writing.")
-        return kind, frame, Manner(width)
-    temperature = fine.slider("temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", help="Above 1: wilder.")
+        width = fine.slider(
+            "beam width",
+            *BEAMS,
+            DecodingOptions.beam_width,
+            key="beam",
+            persist_state="session",
+            help="How many sentences are kept while writing.",
+        )
+        return kind, frame, DecodingOptions(width)
+    temperature = fine.slider(
+        "temperature", 0.1, 1.5, 0.7, 0.1, key="temperature", persist_state="session", help="Above 1: wilder."
+    )
+    seed = st.session_state.setdefault("seed", 0)
     if fine.button("Draw again", icon=":material/casino:", key="again"):
-        st.session_state["seed"] = st.session_state.get("seed", 0) + 1
-    return kind, frame, Manner(1, temperature, st.session_state.get("seed", 0))
+        seed = st.session_state["seed"] = seed + 1
+    return kind, frame, DecodingOptions(1, temperature, seed=seed)
 
 
-def subject(clip: EncodedClip, cell: str) -> tuple[str, int]:
+def choose_captioner(clip: EncodedClip, cell: str) -> tuple[str, int]:
     """What is described: the whole clip, or one frame of it, and then by which of the two photo captioners."""
     frame = 0
     if clip.kind != "photo":
         whole = st.segmented_control(
-            "describe", ["the clip", "one frame"], default="the clip", key="what", required=True
+            "describe",
+            ["the clip", "one frame"],
+            default="the clip",
+            key="what",
+            persist_state="session",
+            required=True,
         )
         if whole == "the clip":
             return "clip", frame
@@ -98,7 +114,11 @@ def subject(clip: EncodedClip, cell: str) -> tuple[str, int]:
     if not is_shipped("plain", cell):
         return "photo", frame
     again = st.toggle(
-        "look again before every word", value=True, key="attends", help="Off: it sees the picture only once."
+        "look again before every word",
+        value=True,
+        key="attends",
+        persist_state="session",
+        help="Off: it sees the picture only once.",
     )
     return ("photo" if again else "plain"), frame
 
@@ -108,69 +128,58 @@ def describe_picture(
     frame: int,
     model: CaptionModel,
     name: str,
-    manner: Manner,
-    places: Places,
+    options: DecodingOptions,
+    columns: Columns,
 ) -> None:
-    regions, grid = frame_regions(clip.digest, frame, clip)
-    scene = model.encode_array(regions[None])
-    key = f"{clip.digest}-{frame}-{name}"
-    with places.picture:
-        caption_figure.photo(key, clip.pictures[frame], grid)
-    with places.sentence:
-        caption, others = tell(model, scene, manner)
-        caption_figure.words(key, "photo", [0.0], [caption], model.threshold)
+    regions, grid = frame_regions(clip, frame)
+    encoded = model.encode_array(regions[None])
+    sentence = f"{clip.digest}-{frame}-{name}"
+    with columns.picture:
+        caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
+    with columns.sentence:
+        caption, others = generate_caption(model, encoded, options)
+        caption_figure.words(clip.digest, sentence, "photo", [0.0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
     else:
-        caption_figure.maps(key, clip.pictures[frame], grid, caption)
+        caption_figure.maps(clip.digest, sentence, clip.pictures[frame], grid, caption)
     alternatives(model, others)
     downloads(caption)
 
 
 def describe_clip(
-    chosen: Chosen,
-    clip: EncodedClip,
-    model: CaptionModel,
-    cell: str,
-    manner: Manner,
-    places: Places,
+    clip: EncodedClip, model: CaptionModel, visit: Visit, options: DecodingOptions, columns: Columns
 ) -> None:
-    scene = model.encode(clip.features)
-    with places.sentence:
-        caption, others = tell(model, scene, manner)
-        captions = [*clip.told_with(cell)[:-1], caption]
+    encoded = model.encode(clip.features)
+    sentence = f"{clip.digest}-{visit.cell}"
+    with columns.sentence:
+        caption, others = generate_caption(model, encoded, options)
+        per_frame = [*captions_per_frame(clip, visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        caption_figure.words(f"{clip.digest}-{cell}", "video", times, captions, model.threshold)
-    subtitles = webvtt(times, [c.text for c in captions], clip.duration)
-    with places.picture, st.container(key="player"):
-        if clip.mime:
-            st.video(chosen.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
+        caption_figure.words(clip.digest, sentence, "video", times, per_frame, model.threshold)
+    subtitles = webvtt(times, [c.text for c in per_frame], clip.duration)
+    with columns.picture, st.container(key="player"):
+        file = visit.clip_file()
+        if clip.mime and file:
+            st.video(file.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
             clip_figure.stage(clip)
-    caption_figure.moments(f"{clip.digest}-{cell}", times, clip.duration, clip.pictures, captions)
+    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, per_frame)
     alternatives(model, others)
     downloads(caption, subtitles)
 
 
-def tell(model: CaptionModel, scene: EncoderOutput, manner: Manner) -> tuple[Caption, list[Hypothesis]]:
-    """Write the sentence where it will stand, each word as it is decided -> it, and what else the beam kept."""
+def generate_caption(
+    model: CaptionModel, encoded: EncoderOutput, options: DecodingOptions
+) -> tuple[Caption, Sequence[Hypothesis]]:
+    """Show the sentence where it will stand, after each word -> the caption, and the other sentences of the beam."""
     place = st.empty()
     slot = place.container(key="writing").empty()
-
-    if manner.temperature is None and manner.width > 1:
-        kept: list[Hypothesis] = []
-        for kept in model.stream_beam_search(scene, manner.width):
-            slot.markdown(model.text(kept[0]))
-        caption, others = model.describe_words(scene, kept[:1])[0], kept[1:]
-    else:
-        choose = greedy if manner.temperature is None else nucleus_sampler(manner.temperature, 0.95, manner.seed)
-        steps = []
-        for step in model.generate(scene, choose):
-            steps.append(step)
-            slot.markdown(" ".join(s.word for s in steps))
-        caption, others = model.caption(tuple(steps)), []
+    for draft in model.generate(encoded, options):
+        slot.markdown(draft.text)
     place.empty()
-    return caption, others
+    assert draft.caption is not None  # the last draft is complete
+    return draft.caption, draft.others
 
 
 def alternatives(model: CaptionModel, others: Sequence[Hypothesis]) -> None:

@@ -1,18 +1,21 @@
-"""Language: the lecture's second half. What comes next, letter by letter and word by word, and what is remembered."""
+"""Language: next letters and words, a word remembered over many sentences, and LeNet-5 on a digit."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
-from pipeline.models.lenet import Planes
+from pipeline.models.lenet import LeNetMaps
 from pipeline.models.recurrent import CELLS
-from views.components.char_rnn import hello
-from views.components.digit_pad import drawing
-from views.components.feature_map_strip import planes
-from views.components.text_steps import unfolding
+from pipeline.report import figure_data
+from views.components.char_rnn import char_rnn
+from views.components.digit_pad import digit_pad
+from views.components.feature_map_strip import feature_map_strip
+from views.components.text_steps import text_steps
 from views.session.resources import CELL_NAMES, digit_reader, language_model
+from views.session.visit import TOPICS, current_visit, write_address
 
 GAP = "___"
 
@@ -23,17 +26,20 @@ def page() -> None:
         "The same equation, h = f(h, x), without any picture: x is the last letter or word, and the answer is how "
         "likely each next one is."
     )
-    topics: dict[str, Callable[[], None]] = {
-        "h e l l o": hello_topic,
-        "letters": letters_topic,
-        "words": words_topic,
-        "memory": memory_topic,
-        "digits": digits_topic,
-    }
-    chosen = st.segmented_control(
-        "topic", list(topics), default="h e l l o", key="topic", required=True, label_visibility="collapsed"
+    sections: dict[str, Callable[[], None]] = dict(
+        zip(TOPICS, (hello_topic, letters_topic, words_topic, memory_topic, digits_topic), strict=True)
     )
-    topics[chosen]()
+    visit = current_visit()
+    st.session_state["topic"] = visit.topic  # Streamlit forgets it on other pages
+    st.segmented_control(
+        "topic", TOPICS, key="topic", required=True, label_visibility="collapsed", on_change=choose_topic
+    )
+    sections[visit.topic]()
+
+
+def choose_topic() -> None:
+    current_visit().topic = st.session_state["topic"]
+    write_address()
 
 
 def hello_topic() -> None:
@@ -41,7 +47,7 @@ def hello_topic() -> None:
         "**Four letters, three hidden units.** The network reads h, e, l, l and should say e, l, l, o. After the "
         "first l it must say l, after the second o: the letter alone cannot tell them apart, only the hidden state can."
     )
-    hello()
+    char_rnn()
 
 
 def letters_topic() -> None:
@@ -50,11 +56,13 @@ def letters_topic() -> None:
         "below stand the words that it would make of yours."
     )
     model = language_model("letters", "lstm")
-    prefix = st.text_input("Begin a word", "netw", max_chars=14, key="prefix")
+    prefix = st.text_input("Begin a word", "netw", max_chars=14, key="prefix", persist_state="session")
     if len(model.tokens(prefix)) == 1:
         st.info("It reads the letters a to z; begin with one of them.", icon=":material/abc:")
         return
-    unfolding("letters", list(model.predict(prefix)), "How likely each next letter is, after every letter read so far.")
+    text_steps(
+        "letters", list(model.predict(prefix)), "How likely each next letter is, after every letter read so far."
+    )
     st.markdown("  ".join(f"**{word}** {p:.2f}" for word, p in model.complete(prefix)))
     st.caption(" ".join(model.limits))
 
@@ -66,11 +74,11 @@ def words_topic() -> None:
     )
     model = language_model("words", "lstm")
     st.session_state.setdefault("sentence", "the clouds are in the")
-    text = st.text_input("Begin a sentence", max_chars=200, key="sentence")
+    text = st.text_input("Begin a sentence", max_chars=200, key="sentence", persist_state="session")
     row = st.container(horizontal=True)
     for word, p in model.next(text):
         row.button(f"{word} {p:.2f}", key=f"next-{word}", on_click=go_on, args=(word,))
-    unfolding("words", list(model.predict(text)), "How likely each next word is, after every word read so far.")
+    text_steps("words", list(model.predict(text)), "How likely each next word is, after every word read so far.")
     st.caption(" ".join(model.limits))
 
 
@@ -85,7 +93,7 @@ def memory_topic() -> None:
     )
     models = {cell: language_model("countries", cell) for cell in CELLS}
     middle = models["lstm"].card["middle"]
-    between = st.slider("sentences between", 0, len(middle), 3, key="between")
+    between = st.slider("sentences between", 0, len(middle), 3, key="between", persist_state="session")
     told = " ".join([f"i grew up in {models['lstm'].card['country']}.", *(f"{s}." for s in middle[:between])])
     text = st.text_area("The text; change it as you like", f"{told} i speak fluent", key=f"story-{between}", height=110)
     for column, (cell, model) in zip(st.columns(len(models)), models.items(), strict=True):
@@ -96,7 +104,7 @@ def memory_topic() -> None:
     curves = {CELL_NAMES[cell]: model.card["accuracy_by_sentences_between"] for cell, model in models.items()}
     chart = {"sentences between": [int(between) for between in next(iter(curves.values()))]}
     chart |= {name: list(curve.values()) for name, curve in curves.items()}
-    colours = ["#0072B2", "#009E73", "#D55E00"]
+    colours: list[Any] = [*figure_data.PALETTE[: len(curves)]]
     st.line_chart(chart, x="sentences between", y=list(curves), y_label="share right", color=colours, height=260)
     st.caption(
         f"One in ten is what guessing gives. They learned from stories with up to {len(middle)} sentences between, few "
@@ -113,7 +121,7 @@ def digits_topic() -> None:
     )
     left, right = st.columns([2, 5], gap="large")
     with left:
-        grey = drawing("sheet")
+        grey = digit_pad("sheet")
     with right:
         if grey is None:
             st.info("The sheet is empty.", icon=":material/draw:")
@@ -126,12 +134,12 @@ def digits_topic() -> None:
         st.markdown(f"### {found.label} &nbsp; {found.probabilities[found.label]:.2f}")
         bars = {"digit": [str(k) for k in range(10)], "probability": found.probabilities.tolist()}
         st.bar_chart(bars, x="digit", y="probability", height=160)
-        layers(found.planes)
+        layers(found.maps)
 
 
-def layers(found: Planes) -> None:
-    """What each layer made of the digit."""
-    planes("C1: six filters of 5 x 5", found.c1[0].numpy())
-    planes("S2: their means over 2 x 2", found.s2[0].numpy())
-    planes("C3: sixteen filters over all six", found.c3[0].numpy())
-    planes("S4: their means", found.s4[0].numpy())
+def layers(found: LeNetMaps) -> None:
+    """The feature maps of each layer for the digit."""
+    feature_map_strip("C1: six filters of 5 x 5", found.c1[0].numpy())
+    feature_map_strip("S2: their means over 2 x 2", found.s2[0].numpy())
+    feature_map_strip("C3: sixteen filters over all six", found.c3[0].numpy())
+    feature_map_strip("S4: their means", found.s4[0].numpy())

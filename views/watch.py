@@ -1,19 +1,21 @@
-"""Watch: a clip goes in, a label that evolves comes out."""
+"""Watch: the action label of a clip, after every frame."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.analysis import reading, segments, what_if
-from pipeline.analysis.reading import Prediction
-from pipeline.models.action import ActionStep
+from pipeline.analysis import segments, what_if
+from pipeline.analysis.confidence import NOT_SURE
+from pipeline.analysis.reading import ClipReading, Prediction, read_features
 from views.components import clip_figure
 from views.session import browser_copy
+from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls, read
+from views.session.input_controls import controls
+from views.session.replays import captions_per_frame, clip_reading
 from views.session.resources import action_model
+from views.session.visit import Visit
 
 
 def page() -> None:
@@ -22,63 +24,75 @@ def page() -> None:
         "A CNN sees one frame at a time; a recurrent network remembers. Drop in a clip or a photo and watch its "
         "answer form, frame by frame."
     )
-    chosen, cell = controls()
-    player, answer = st.columns([6, 5], gap="large")
-    with answer:
-        place = st.container(key="answer")
-    with place:
-        clip = read(chosen, cell)
-    if clip is None:
-        return
-    model, steps = action_model(cell), clip.read_with(cell)
-    verdict = reading.verdict(model, steps)
+    visit = controls()
+    with clip_area(visit):
+        player, answer = st.columns([6, 5], gap="large")
+        with answer:
+            place = st.container(key="answer")
+        with place:
+            clip = load_or_encode(visit)
+        if clip is not None:
+            watch(clip, visit, player, place)
+
+
+def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaGenerator) -> None:
+    """Everything about one clip: the player and the answer in their places, the rest below them."""
+    reading = clip_reading(clip, visit.cell)
     with player, st.container(key="player"):
         screen, note = st.empty(), st.empty()
-    copy = browser_copy.known_copy(chosen)
     with screen.container():
-        if clip.mime or copy:
-            st.video(copy or chosen.data, format=clip.mime or browser_copy.MIME, muted=True)
-        else:
-            clip_figure.stage(clip)
+        play(clip, visit)
     with place:
-        clip_figure.verdict(clip, model, steps, verdict, clip.told_with(cell))
-    if len(steps) > 1:
-        clip_figure.timeline(clip, model, steps, verdict)
+        clip_figure.verdict(clip, reading, captions_per_frame(clip, visit.cell))
+    if len(reading.steps) > 1:
+        clip_figure.timeline(clip, reading)
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)
-    clip_figure.letters(clip, model, steps)
+    clip_figure.letters(clip, reading)
     if clip.duration >= segments.LONG_CLIP_SECONDS:
         st.subheader("Piece by piece", anchor=False)
-        closer = read(chosen, cell, segments.STEPS)
-        if closer is not None:
-            clip_figure.pieces(clip, closer, model, steps)
-    if len(steps) > 1:
-        what_if_section(clip, cell)
+        longer = load_or_encode(visit, segments.STEPS)
+        if longer is not None:
+            clip_figure.segments(clip, longer, action_model(visit.cell), reading)
+    if len(reading.steps) > 1:
+        what_if_section(clip, visit.cell)
     if clip.kind == "video" and not clip.mime:
-        browser_copy.offer(chosen, clip.duration, screen, note)
+        browser_copy.offer_browser_copy(visit, clip.duration, screen, note)
+
+
+def play(clip: EncodedClip, visit: Visit) -> None:
+    """The clip in the browser's player, or its frames where no player can show it."""
+    file = visit.clip_file()
+    data = file.data if file and clip.mime else browser_copy.known_copy(visit)
+    if data:
+        st.video(data, format=clip.mime or browser_copy.MIME, muted=True)
+    else:
+        clip_figure.stage(clip)
 
 
 @st.fragment
 def what_if_section(clip: EncodedClip, cell: str) -> None:
-    """The same frames, played differently, read by the same cell."""
+    """The same frames in another order, read by the same cell."""
     count = len(clip.features)
     st.subheader("What if the clip were played …", anchor=False)
     ways = ["backwards", "shuffled", "frozen at its first frame", "without every n-th frame", "with a gap"]
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
-    way = left.pills("What if the clip were played", ways, key="what-if", label_visibility="collapsed")
+    way = left.pills(
+        "What if the clip were played", ways, key="what-if", label_visibility="collapsed", persist_state="session"
+    )
     with right:
         order = reordered(way, count)
-    if order is None:
+    if way is None or order is None:
         return
-    model, steps = action_model(cell), clip.read_with(cell)
-    other = list(model.predict(what_if.reorder(clip.features, order)))
-    st.markdown(difference(way, reading.verdict(model, steps), reading.verdict(model, other), steps, other))
-    clip_figure.comparison(clip, model, steps, other, order)
+    reading = clip_reading(clip, cell)
+    other = read_features(action_model(cell), what_if.reorder(clip.features, order), clip.duration)
+    st.markdown(difference(way, reading, other))
+    clip_figure.comparison(clip, reading, other, order)
 
 
 def reordered(way: str | None, count: int) -> list[int] | None:
-    """Which frame is read at each place, after asking what is still to be known."""
+    """The frame to read at each step, after the controls of this way; None if no way is chosen."""
     if way == "backwards":
         return what_if.backwards(count)
     if way == "shuffled":
@@ -95,16 +109,16 @@ def reordered(way: str | None, count: int) -> list[int] | None:
     return None
 
 
-def difference(
-    way: str, one: Prediction, other: Prediction, steps: Sequence[ActionStep], others: Sequence[ActionStep]
-) -> str:
-    """What the other order did to the answer, in a sentence."""
-    distance = what_if.total_variation(steps[-1].probabilities, others[-1].probabilities)
-    if one.label != other.label:
-        return (
-            f"Now it says **{other.label}** ({other.probability:.2f}) instead of {one.label} ({one.probability:.2f})."
-        )
-    same = f"It still says **{one.label}**, {other.probability:.2f} against {one.probability:.2f}"
+def difference(way: str, reading: ClipReading, other: ClipReading) -> str:
+    """What the other order did to the prediction, in a sentence or two."""
+    compared = f"Played this way: {in_words(other.prediction)}. As it is: {in_words(reading.prediction)}."
+    distance = what_if.total_variation(reading.probabilities[-1], other.probabilities[-1])
     if distance < what_if.ORDER_MATTERS and way in ("backwards", "shuffled"):
-        return same + ": the order of the frames does not matter for this clip."
-    return same + "."
+        return compared + " The order of the frames does not matter for this clip."
+    return compared
+
+
+def in_words(prediction: Prediction) -> str:
+    if prediction.is_confident:
+        return f"**{prediction.label}** ({prediction.probability:.2f})"
+    return f"**{NOT_SURE}** ({prediction.probability:.2f} {prediction.label})"

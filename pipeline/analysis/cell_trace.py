@@ -1,5 +1,4 @@
-"""Inside the networks: everything h_t = f_W(h_{t-1}, x_t) computes while it reads a clip, how long it remembers, and
-what the CNN's layers make of a frame.
+"""Inside a recurrent cell: all values of h_t = f_W(h_{t-1}, x_t) on a clip, and how long the cell remembers.
 
 Shapes: T steps, D size of x_t, H hidden size, L labels.
 """
@@ -17,10 +16,10 @@ from pipeline.models.recurrent import Cell
 
 @dataclass(frozen=True)
 class Trace:
-    """A cell's reading of one clip. ``parts`` holds each gate's values, the memory c and the state h, each (T, H).
+    """All values of a cell on one clip. ``activations`` holds each gate, the cell state c and the state h, each (T, H).
 
-    For the plain cell ``from_input`` (W_xh x_t), ``from_state`` (W_hh h_{t-1}) and ``bias`` add up to what tanh is
-    taken of; the gated cells have as many such slices as gates, (T, gates * H).
+    For the plain cell, tanh is applied to the sum of ``from_input`` (W_xh x_t), ``from_state`` (W_hh h_{t-1}) and
+    ``bias``. The gated cells have one such slice for each gate, (T, gates * H).
     """
 
     activations: dict[str, np.ndarray]
@@ -31,7 +30,7 @@ class Trace:
 
 @torch.inference_mode()
 def trace(cell: Cell, x: Tensor) -> Trace:
-    """What the cell computes at every step of x, (T, D)."""
+    """All values of the cell at every step of x, (T, D)."""
     state, rows, from_state = cell.initial_state(), [], []
     from_input = torch.nn.functional.linear(x, cell.weight_ih)
     for gates in cell.input_gates(x).split(1):
@@ -44,10 +43,10 @@ def trace(cell: Cell, x: Tensor) -> Trace:
 
 
 def input_sensitivity(cell: Cell, x: Tensor) -> np.ndarray:
-    """How much the last state depends on each input: the Frobenius norm of dh_T / dx_t for every t, (T,).
+    """How much the last state depends on each input: the Frobenius norm of dh_T / dx_t for every t, (T,). x is (T, D).
 
-    Short against long dependence (Bengio et al. 1994, Pascanu et al. 2013): where it has fallen to nothing, the cell
-    has forgotten. x is (T, D).
+    This is the measure of long-term dependence (Bengio et al. 1994, Pascanu et al. 2013): the cell has forgotten the
+    inputs for which it is near zero.
     """
     x = x.detach().clone().requires_grad_()
     hidden, _ = cell.scan(x[None])
@@ -57,13 +56,13 @@ def input_sensitivity(cell: Cell, x: Tensor) -> np.ndarray:
 
 
 def unit_contributions(readout: torch.nn.Linear, hidden: np.ndarray, label: int) -> np.ndarray:
-    """What each unit says for (above 0) or against a label: its weight in the readout times its value, (T, H)."""
+    """Each unit's contribution to a label's score: its weight in the readout times its value, (T, H)."""
     return hidden * readout.weight[label].detach().numpy()
 
 
 def unit_order(hidden: np.ndarray) -> np.ndarray:
-    """The units (H,) in an order in which those that move alike stand together: by the angle in the plane of the two
-    strongest components of their curves (T, H), so that neighbours in the strip are neighbours in what they do."""
+    """An order of the units (H,) that puts units with similar curves side by side: by the angle in the plane of the two
+    strongest principal components of their curves (T, H)."""
     curves = hidden.T - hidden.T.mean(1, keepdims=True)
     if hidden.shape[0] < 3:
         return np.argsort(hidden[-1], kind="stable")
@@ -74,7 +73,7 @@ def unit_order(hidden: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GateTerms:
-    """One row of numbers of one step that add up: from_input + from_state + bias = total, and squash(total) = value."""
+    """One gate of one unit at one step: from_input + from_state + bias = total, activation(total) = value."""
 
     name: str  # of the gate, or "h" for the plain cell
     activation: str  # "tanh" or "sigmoid"
@@ -85,27 +84,25 @@ class GateTerms:
     value: float
 
 
-GATES = {"rnn": ("h",), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}  # in the order of the weights' rows
-ACTIVATION = {"h": "tanh", "g": "tanh", "n": "tanh"}
+TANH_GATES = frozenset("hgn")  # the others are sigmoids
 
 
-def gate_terms(name: str, cell: Cell, found: Trace, step: int, unit: int) -> list[GateTerms]:
-    """How one unit came to its value at one step, gate by gate; ``name`` is the cell's name in CELLS.
+def gate_terms(cell: Cell, traced: Trace, step: int, unit: int) -> list[GateTerms]:
+    """The terms of every gate of one unit at one step.
 
-    The GRU's reset gate acts inside n: there ``from_state`` is what r lets through, r * (W_hn h + b_hn), and ``bias``
-    is the input's alone.
+    The GRU's reset gate r acts inside n. There ``from_state`` is r * (W_hn h + b_hn), and ``bias`` is that of the input
+    alone.
     """
     rows, size = [], cell.hidden_size
-    for place, gate in enumerate(GATES[name]):
+    for place, gate in enumerate(cell.gate_names):
         at = place * size + unit
-        from_input, from_state = float(found.from_input[step, at]), float(found.from_state[step, at])
-        bias = float(found.bias[at])
+        from_input, from_state = float(traced.from_input[step, at]), float(traced.from_state[step, at])
+        bias = float(traced.bias[at])
         if gate == "n":
             bias = cell.bias_ih[at].item()
-            from_state = float(found.activations["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
+            from_state = float(traced.activations["r"][step, unit]) * (from_state + cell.bias_hh[at].item())
         total = from_input + from_state + bias
-        activation = ACTIVATION.get(gate, "sigmoid")
-        rows.append(
-            GateTerms(gate, activation, from_input, from_state, bias, total, float(found.activations[gate][step, unit]))
-        )
+        activation = "tanh" if gate in TANH_GATES else "sigmoid"
+        value = float(traced.activations[gate][step, unit])
+        rows.append(GateTerms(gate, activation, from_input, from_state, bias, total, value))
     return rows

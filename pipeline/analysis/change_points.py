@@ -1,4 +1,4 @@
-"""When the answer changes: what the frame-by-frame mode marks in a row of probabilities.
+"""Change points of the leading label in a sequence of label probabilities.
 
 Shapes: T steps, L labels; ``probabilities`` is (T, L), each row summing to 1.
 """
@@ -15,17 +15,20 @@ def top_labels(probabilities: np.ndarray) -> np.ndarray:
     return probabilities.argmax(1)
 
 
-def changes(leading: Sequence[int] | np.ndarray) -> list[int]:
-    """The steps at which the leading label is another than at the step before."""
-    leading = np.asarray(leading)
-    return (np.flatnonzero(leading[1:] != leading[:-1]) + 1).tolist()
+Labels = Sequence[int] | Sequence[str] | np.ndarray  # one at each step: numbers, names, or answers in words
 
 
-def decided_step(leading: Sequence[int] | np.ndarray) -> int:
-    """The step from which on the leading label never changes again."""
+def changes(leading: Labels) -> list[int]:
+    """The steps at which the label differs from that of the step before."""
+    labels = np.asarray(leading)
+    return (np.flatnonzero(labels[1:] != labels[:-1]) + 1).tolist()
+
+
+def decided_step(leading: Labels) -> int:
+    """The step from which on the label never changes again."""
     return (changes(leading) or [0])[-1]
 
 
-def changes_per_second(leading: Sequence[int] | np.ndarray, duration: float) -> float:
-    """How restless an answer is; 0 for a clip without length."""
+def changes_per_second(leading: Labels, duration: float) -> float:
+    """How often the label changes; 0 for a clip of no duration."""
     return len(changes(leading)) / duration if duration > 0 else 0.0

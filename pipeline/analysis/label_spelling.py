@@ -1,4 +1,4 @@
-"""A label spelled letter by letter from the probabilities of whole labels."""
+"""A label spelled letter by letter, from the probabilities of whole labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 
 def next_letters(probabilities: np.ndarray, labels: Sequence[str], prefix: str) -> list[tuple[str, float]]:
-    """How likely each next letter is, given what is spelled so far, the likeliest first; "" if a label ends there.
+    """The probability of every next letter after ``prefix``, the likeliest first; the letter "" is the end of a label.
 
-    The probability of a letter is the sum over the labels that begin so; ``probabilities`` is one step's, (L,).
-    Labels that do not begin with the prefix no longer count. [] if none does.
+    A letter's probability is the sum over the labels that begin with the prefix and the letter, out of those that begin
+    with the prefix. ``probabilities`` is that of one step, (L,). [] if no label begins with the prefix.
     """
     share: dict[str, float] = {}
     for label, p in zip(labels, probabilities.tolist(), strict=True):
@@ -26,16 +26,16 @@ def next_letters(probabilities: np.ndarray, labels: Sequence[str], prefix: str) 
 
 @dataclass(frozen=True)
 class SpelledLetter:
-    """One letter of the label that is being spelled, and what else could have stood there."""
+    """One letter of the likeliest label, and the likeliest other letters at its place."""
 
     letter: str
     probability: float  # given the letters before it
     others: tuple[tuple[str, float], ...]
-    labels: int  # that still begin like this, the letter included
+    labels: int  # how many labels begin with the letters up to this one
 
 
 def spell_label(probabilities: np.ndarray, labels: Sequence[str], others: int = 3) -> list[SpelledLetter]:
-    """The likeliest letter at every place, until a label is spelled out; ``probabilities`` is one step's, (L,)."""
+    """The likeliest letter at every place, until a label is complete; ``probabilities`` is that of one step, (L,)."""
     prefix, path = "", []
     while (ranked := next_letters(probabilities, labels, prefix)) and ranked[0][0]:
         prefix += ranked[0][0]

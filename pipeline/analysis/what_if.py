@@ -1,7 +1,7 @@
-"""The same frames in another order: what a recurrent network makes of a clip that is played differently.
+"""What if: the same frames in another order, read by the same recurrent network.
 
-Each rearrangement says, for every step, which frame is read there; -1 hides it. Nothing is encoded again. The picture
-of what moves goes along with its frame as it is, though played backwards it would be its own negative.
+Each order gives the frame to read at every step; -1 leaves the step out. No frame is encoded again. Motion features are
+not recomputed: a frame keeps those of the original order, although true reversal would invert the motion image.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.models.encoder import FrameFeatures
 
-ORDER_MATTERS = 0.1  # total variation between two answers from which on they count as different
+ORDER_MATTERS = 0.1  # total variation above which two predictions count as different
 
 
 def backwards(count: int) -> list[int]:
@@ -24,24 +24,24 @@ def shuffled(count: int, seed: int = 0) -> list[int]:
 
 
 def frozen(count: int) -> list[int]:
-    """The first frame, again and again."""
+    """The first frame at every step."""
     return [0] * count
 
 
 def drop_every_nth(count: int, n: int) -> list[int]:
-    """Every n-th frame is left out, n >= 2."""
+    """Every n-th frame is left out. Raises ValueError unless n >= 2."""
     if n < 2:
         raise ValueError("Leaving out every n-th frame needs n of 2 or more.")
     return [-1 if k % n == n - 1 else k for k in range(count)]
 
 
 def without_span(count: int, first: int, last: int) -> list[int]:
-    """The frames from ``first`` to ``last`` are not read."""
+    """The frames from ``first`` to ``last`` are left out."""
     return [-1 if first <= k <= last else k for k in range(count)]
 
 
 def reorder(features: Sequence[FrameFeatures], order: Sequence[int]) -> list[FrameFeatures]:
-    """The frames as that order reads them, each at the time of its new place; hidden ones are missing."""
+    """The frames in that order, each at the time of its new place, without those that are left out."""
     return [
         FrameFeatures(place, features[place].time, features[k].appearance, features[k].motion)
         for place, k in enumerate(order)
@@ -50,5 +50,5 @@ def reorder(features: Sequence[FrameFeatures], order: Sequence[int]) -> list[Fra
 
 
 def total_variation(one: np.ndarray, other: np.ndarray) -> float:
-    """Total variation between two answers (L,), 0 (the same) to 1."""
+    """Total variation between two predictions (L,), from 0 (equal) to 1."""
     return float(np.abs(one - other).sum() / 2)

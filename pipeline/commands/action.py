@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.analysis import reading
+from pipeline.analysis.change_points import decided_step
+from pipeline.analysis.confidence import NOT_SURE
+from pipeline.analysis.reading import read_features
 from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
 from pipeline.commands.local import Result, Runner, run_each
 from pipeline.commands.printing import print_results
@@ -37,23 +39,24 @@ def load(cell: str) -> Runner:
 
 
 def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
-    steps = list(model.predict(encoder.encode_clip(stream)))
-    verdict, best = reading.verdict(model, steps), [int(step.probabilities.argmax()) for step in steps]
+    features = encoder.encode_clip(stream)
+    reading = read_features(model, features, stream.clip().duration)
+    prediction = reading.prediction
     return {
-        "label": verdict.label,
-        "probability": round(verdict.probability, 4),
-        "sure": verdict.is_confident,
-        "decided": round(steps[verdict.decided_step].time, 3),
-        "top": [[label, round(p, 4)] for label, p in verdict.ranked[:TOP]],
+        "label": prediction.label,
+        "probability": round(prediction.probability, 4),
+        "sure": prediction.is_confident,
+        "decided": round(reading.times[decided_step(reading.top_labels)], 3),
+        "top": [[label, round(p, 4)] for label, p in prediction.ranked[:TOP]],
         "steps": [
-            {"time": round(s.time, 3), "label": model.labels[k], "probability": round(float(s.probabilities[k]), 4)}
-            for s, k in zip(steps, best, strict=True)
+            {"time": round(step.time, 3), "label": label, "probability": round(float(step.probabilities.max()), 4)}
+            for step, label in zip(reading.steps, reading.top_labels, strict=True)
         ],
     }
 
 
 def as_row(found: Result) -> tuple[str, ...]:
     others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
-    said = found["label"] if found["sure"] else f"not sure: {found['label']}"
+    said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
     decided = f"{found['decided']:.1f} s" if len(found["steps"]) > 1 else ""
     return said, f"{found['probability']:.2f}", others, decided

@@ -9,9 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
+from pipeline.commands.arguments import UsageError
+from pipeline.commands.output import page_problem, write_page
+from pipeline.media.spool import is_stream, spooled
 from pipeline.models.recurrent import CELLS
 from pipeline.report.html_page import page
 from pipeline.sandbox.messages import MediaError
+
+STREAM = "standard input"  # what the page calls it
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -23,13 +28,15 @@ def add(commands: argparse._SubParsersAction) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if (problem := page_problem(args.out, [args.path])) is not None:
+        raise UsageError(problem)
     try:
-        text = page(Path(args.path), args.cell)
-        args.out.write_text(text, encoding="utf-8")
+        path, name = Path(args.path), Path(args.path).name
+        if is_stream(args.path):  # it is read twice
+            path, name = spooled(args.path, STREAM), STREAM
+        text = page(path, args.cell, name)
     except MediaError as error:
         print(error, file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"{args.out} could not be written: {error.strerror}.", file=sys.stderr)
-        return 1
+    write_page(args.out, text)
     return 0

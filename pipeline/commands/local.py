@@ -1,4 +1,4 @@
-"""Many inputs, one after the other: some are decoded while another one is encoded, and none is read twice."""
+"""Runs a command on many inputs, one after the other; the next input is decoded while one is encoded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.reader import open_clip
 from pipeline.sandbox.messages import MediaError
 
-Result = dict[str, Any]  # what a command says of one input: a line of its JSON
+Result = dict[str, Any]  # the result for one input: a line of JSON
 Streams = Iterator[tuple[str, ClipStream | MediaError]]  # each input while it is being decoded
-Results = Iterable[tuple[str, Result | MediaError]]  # each input with what was found, or why it cannot be read
+Results = Iterable[tuple[str, Result | MediaError]]  # each input with its result, or why it cannot be read
 Runner = Callable[[Streams], Results]  # a command's networks, loaded
 
-PREFETCH = 1  # inputs that are decoded while another one is encoded; on two cores more of them only get into the way
+PREFETCH = 1  # inputs that are decoded while another is encoded; more would only compete for the cores
 
 
 def open_streams(paths: Iterable[str]) -> Streams:
-    """The inputs, AHEAD of which are being decoded from now on, before anybody asks for them."""
+    """Open the inputs in order; the decoding of PREFETCH of them starts at once."""
     rest = iter(paths)
     waiting = deque(map(_open, islice(rest, PREFETCH)))
 
@@ -46,15 +46,31 @@ def run_each(streams: Streams, read: Callable[[ClipStream], Result]) -> Results:
         try:
             if isinstance(stream, MediaError):
                 raise stream
-            yield path, read(stream)
+            yield path, with_left_out(read(stream), stream.clip())
         except MediaError as error:
             yield path, error
 
 
 def run_photo_batches(streams: Streams, count: int, read: Callable[[Sequence[Clip]], Iterable[Result]]) -> Results:
     """What ``read`` makes of up to ``count`` photos in a row at once, or of one clip."""
-    clips = run_each(streams, ClipStream.clip)
-    for kind, alike in groupby(clips, lambda pair: getattr(pair[1], "kind", None)):
+    for kind, alike in groupby(_clips(streams), lambda pair: getattr(pair[1], "kind", None)):
         while batch := list(islice(alike, count if kind == "photo" else 1)):
-            names, found = zip(*batch, strict=True)
-            yield from batch if kind is None else zip(names, read(found), strict=True)
+            clips = [clip for _, clip in batch if isinstance(clip, Clip)]
+            results = iter(read(clips) if clips else ())
+            for path, clip in batch:
+                yield path, clip if isinstance(clip, MediaError) else with_left_out(next(results), clip)
+
+
+def _clips(streams: Streams) -> Iterator[tuple[str, Clip | MediaError]]:
+    for path, stream in streams:
+        try:
+            if isinstance(stream, MediaError):
+                raise stream
+            yield path, stream.clip()
+        except MediaError as error:
+            yield path, error
+
+
+def with_left_out(result: Result, clip: Clip) -> Result:
+    """The result of a folder also names the files that are no part of the clip."""
+    return {**result, "left_out": list(clip.left_out)} if clip.left_out else result

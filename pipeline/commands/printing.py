@@ -1,14 +1,16 @@
-"""Results as they come: a JSON object a line for programs, a table for people, errors in a sentence."""
+"""Prints results as they come: as JSON lines or as a table, with one sentence for every error."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Callable
-from typing import TextIO
+from pathlib import Path
 
+from pipeline.commands.arguments import is_same_path, report_left_out
 from pipeline.commands.local import Result, Results
-from pipeline.sandbox.messages import MediaError
+from pipeline.commands.output import Write, appending, stdout_is_ascii, write_stdout
+from pipeline.sandbox.messages import MediaError, printable
 
 AsRow = Callable[[Result], tuple[str, ...]]
 
@@ -16,39 +18,58 @@ LONGEST_NAME = 28  # characters of an input in a table: its end tells it apart f
 
 
 def print_results(
-    run_inputs: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
+    results: Results, count: int, args: argparse.Namespace, columns: dict[str, bool], as_row: AsRow
 ) -> int:
-    """As the arguments want it; -> the exit status. For ``columns`` and ``as_row`` see print_table()."""
+    """Prints as the arguments say. Returns the exit status. For ``columns`` and ``as_row`` see print_table()."""
     if args.out:
-        with args.out.open("a", encoding="utf-8") as file:
-            return print_json(tracked(run_inputs, count), file)
+        with appending(args.out) as write:
+            return print_json(reported(tracked(results, count), args.out), write)
     if args.json:
-        return print_json(run_inputs)
-    return print_table(run_inputs, count, columns, as_row)
+        return print_json(results)
+    return print_table(reported(results, None), count, columns, as_row)
 
 
-def print_json(run_inputs: Results, file: TextIO | None = None) -> int:
-    """To stdout, or to a file; -> the exit status."""
-    status = 0
-    for name, outcome in run_inputs:
+def print_json(results: Results, write: Write | None = None) -> int:
+    """One object a line, to standard output or by ``write``. Returns the exit status."""
+    status, ascii_only = 0, write is None and stdout_is_ascii()
+    for name, outcome in results:
         if isinstance(outcome, MediaError):
             line, status = {"input": name, "error": str(outcome)}, 1
         else:
             line = {"input": name, **outcome}
-        print(json.dumps(line, ensure_ascii=False).encode(errors="backslashreplace").decode(), file=file, flush=True)
+        # A name that is no text holds lone surrogates. JSON has an escape for them, and readers get the same name back.
+        text = json.dumps(line, ensure_ascii=ascii_only).encode(errors="backslashreplace").decode()
+        (write or write_stdout)(text + "\n")
     return status
 
 
-def tracked(run_inputs: Results, count: int) -> Results:
-    """The same, with a progress bar on stderr if there are several."""
+def reported(results: Results, out: Path | None) -> Results:
+    """The same results; the files that a folder's clip leaves out are named on standard error, but not ``out``."""
+    for name, outcome in results:
+        if isinstance(outcome, MediaError) or "left_out" not in outcome:
+            yield name, outcome
+            continue
+        left_out = [file for file in outcome["left_out"] if not is_same_path(f"{name}/{file}", out)]
+        report_left_out(left_out, name)
+        yield name, {**outcome, "left_out": left_out}
+
+
+def tracked(results: Results, count: int) -> Results:
+    """The same results, with a progress bar on standard error if there are several."""
     from rich.console import Console
     from rich.progress import track
 
-    return track(run_inputs, "Reading", count, console=Console(stderr=True), transient=True, disable=count <= 1)
+    console = Console(stderr=True)
+    hidden = count <= 1 or not console.is_terminal
+    return track(results, "Reading", count, console=console, transient=True, disable=hidden)
 
 
-def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
-    """-> the exit status. ``columns`` says of each whether it is narrow (a number); the input comes before them."""
+def print_table(results: Results, count: int, columns: dict[str, bool], as_row: AsRow) -> int:
+    """A table with the input in the first column. Returns the exit status.
+
+    ``columns`` are the names of the other columns, and whether each is narrow (a number). If the work is interrupted,
+    the table shows the results so far.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -58,16 +79,22 @@ def print_table(run_inputs: Results, count: int, columns: dict[str, bool], as_ro
     table.add_column("input", no_wrap=True)
     for name, narrow in columns.items():
         table.add_column(name, justify="right" if narrow else "left", no_wrap=narrow, ratio=None if narrow else 3)
-    for name, outcome in tracked(run_inputs, count):
-        if isinstance(outcome, MediaError):
-            errors.print(Text(str(outcome), "red"))
-            status = 1
-        else:
-            table.add_row(*map(Text, (shortened(name.encode(errors="replace").decode()), *as_row(outcome))))
-    if table.row_count:
-        console.print(table)
+    try:
+        for name, outcome in tracked(results, count):
+            if isinstance(outcome, MediaError):
+                errors.print(Text(str(outcome), "red"))
+                status = 1
+            else:
+                table.add_row(*map(Text, (shortened(printable(name)), *as_row(outcome))))
+    finally:
+        if table.row_count:
+            with console.capture() as drawn:
+                console.print(table)
+            write_stdout(drawn.get())
     return status
 
 
 def shortened(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else "…" + name[1 - LONGEST_NAME :]
+    """The end of a long name, which tells it apart from others."""
+    dots = "..." if stdout_is_ascii() else "…"
+    return name if len(name) <= LONGEST_NAME else dots + name[len(dots) - LONGEST_NAME :]

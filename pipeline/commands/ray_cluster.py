@@ -7,6 +7,7 @@ fetched by the worker. A worker that dies is replaced, and what it was doing is 
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,31 +21,31 @@ from pipeline.commands.arguments import UsageError
 from pipeline.commands.local import Results, Runner, open_streams
 from pipeline.sandbox.messages import MediaError
 
-MOST_BLOCKS = 1000  # that the inputs are dealt out in; more of them would only be more messages
+MOST_BLOCKS = 1000  # that the inputs are blocks out in; more of them would only be more messages
 
-Row = dict[str, str]
+Row = dict[str, Any]
 
 
 class Worker:
-    """One process of the cluster, with a command's networks."""
+    """One process of the cluster, which has loaded a command's networks."""
 
     def __init__(self, load: Callable[..., Runner], options: dict[str, Any]) -> None:
         self._read = load(**options)
 
     def __call__(self, row: Row) -> Row:
-        """An input's path -> the same with what was found, as JSON."""
+        """A row with an input's path -> the row with its result as JSON."""
         try:
-            with here(UPath(row["at"])) as path:
+            with local_copy(UPath(row["at"])) as path:
                 ((_, found),) = self._read(open_streams([str(path)]))
         except Exception as error:  # fsspec's many backends raise what they like; the other inputs go on
             found = MediaError(f"{row['path']} could not be fetched: {type(error).__name__}.")
-        told = {"error": str(found)} if isinstance(found, MediaError) else found
-        return {**row, "told": json.dumps(told)}
+        result = {"error": str(found)} if isinstance(found, MediaError) else found
+        return {**row, "result": json.dumps(result)}
 
 
 @contextmanager
-def here(path: UPath) -> Iterator[Path]:
-    """Where the input lies on this machine, for as long as it is read."""
+def local_copy(path: UPath) -> Iterator[Path]:
+    """The input as a local path, for as long as it is read."""
     if path.protocol in ("", "file"):
         yield Path(path.path)
         return
@@ -56,17 +57,18 @@ def here(path: UPath) -> Iterator[Path]:
 
 
 def run_on_ray(paths: list[str], load: Callable[..., Runner], options: dict[str, Any]) -> Results:
-    """What each input is, as they get done. A cluster is used if RAY_ADDRESS names one, else this machine is one."""
+    """The results as they get done. Uses the cluster that RAY_ADDRESS names, else this machine as a cluster."""
     if not paths:
         return
     try:
-        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise UsageError(f"The Ray cluster could not be reached: {error}") from error
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [{"path": path, "at": str(UPath(path).absolute())} for path in paths]  # workers may stand elsewhere
-    dealt = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+    blocks = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
     workers = ray.data.ActorPoolStrategy(size=min(len(rows), max(1, int(ray.cluster_resources().get("CPU", 1)))))
-    for row in dealt.map(Worker, fn_constructor_args=(load, options), compute=workers, num_cpus=1).iter_rows():
-        told = json.loads(row["told"])
-        yield row["path"], MediaError(told["error"]) if set(told) == {"error"} else told
+    worker: Any = Worker  # Ray's types know functions only
+    for row in blocks.map(worker, fn_constructor_args=(load, options), compute=workers, num_cpus=1).iter_rows():
+        result = json.loads(row["result"])
+        yield row["path"], MediaError(result["error"]) if set(result) == {"error"} else result

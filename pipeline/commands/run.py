@@ -9,7 +9,7 @@ from pipeline.commands.local import Results, Runner, open_streams
 
 
 def run_inputs(paths: list[str], engine: str, load: Callable[..., Runner], **options: Any) -> Results:  # noqa: ANN401
-    """What the command whose networks ``load`` loads says of each input, by the engine that was asked for."""
+    """The results of a command, whose networks ``load(**options)`` loads, run by this engine."""
     if engine == "ray":
         from pipeline.commands.ray_cluster import run_on_ray
 

@@ -1,4 +1,4 @@
-"""What a file holds: frames as they are decoded, and the whole clip in the end, or a sentence why there is none."""
+"""A clip: while it is decoded (ClipStream), and complete (Clip)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, Kind, MediaError
 
 
 def decode_jpeg(jpeg: bytes) -> np.ndarray:
-    """What a JPEG of our own making shows, (H, W, 3) uint8 RGB."""
-    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    """A frame's preview as pixels, (H, W, 3) uint8 RGB. Raises MediaError if it is damaged."""
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if picture is None:
+        raise MediaError("The preview of a frame is damaged.")
+    return picture
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What was read of one file: at least one frame, in order."""
+    """A file as a sequence of frames, at least one, in order."""
 
     kind: Kind
     frames: tuple[Frame, ...]
@@ -26,14 +29,14 @@ class Clip:
     width: int
     height: int
     mime: str | None = None
+    left_out: tuple[str, ...] = ()  # names of the folder's files that are not part of the clip
 
 
 class ClipStream:
-    """A clip that is still being decoded. Iterating gives its frames in order, as soon as they are known to be wanted;
-    ``clip()`` waits for the end.
+    """A clip that is still being decoded. Iterating yields its frames as they come; ``clip()`` waits for the end.
 
-    A file may turn out longer or shorter than it claimed. Then the clip has fewer frames than were given, or also some
-    that come last, out of order; ``clip()`` is right in any case. Whatever the decoder raises is raised by both.
+    If the header's duration is wrong, some yielded frames are not in the final clip, or the last frames come out of
+    order; ``clip()`` has the final frames. Both raise MediaError if the file cannot be decoded.
     """
 
     def __init__(
@@ -43,17 +46,18 @@ class ClipStream:
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self._messages, self._end = messages, end
-        self.ready = ready  # whether the next can be had without waiting for the decoder, as far as is known
+        self.ready = ready  # whether the next frame has arrived already
         self._info: ClipInfo | None = None
         self._frames: dict[float, Frame] = {}
         self._clip: Clip | None = None
 
     def wait_for_info(self) -> ClipInfo:
-        """Waits until the file was recognised."""
+        """Waits until the child has recognised the file. Raises MediaError if it cannot be read."""
         if self._info is None:
-            self._info = next(self._messages, None)
-        if self._info is None:
-            raise MediaError("The clip cannot be read any more.")
+            message = next(self._messages, None)
+            if not isinstance(message, ClipInfo):
+                raise MediaError("The clip cannot be read any more.")
+            self._info = message
         return self._info
 
     def __iter__(self) -> Iterator[Frame]:
@@ -62,8 +66,8 @@ class ClipStream:
             if isinstance(message, ClipEnd):
                 frames = tuple(replace(self._frames[time], index=k) for k, time in enumerate(message.times))
                 size = info.width, info.height
-                self._clip = Clip(info.kind, frames, message.duration, *size, info.mime)
-            else:
+                self._clip = Clip(info.kind, frames, message.duration, *size, info.mime, message.left_out)
+            elif isinstance(message, Frame):
                 self._frames[message.time] = message
                 yield message
 

@@ -13,26 +13,26 @@ from pathlib import Path
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.decoder_process import OnWait, ignore_wait, make_browser_copy, start_decoding
-from pipeline.sandbox.messages import Frame, MediaError
+from pipeline.media.spool import STANDARD_INPUT, is_stream, spooled
+from pipeline.sandbox.messages import Frame, MediaError, printable
 
 __all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "browser_copy", "open_clip", "read_clip"]
 
-MAX_STEPS = 24  # frames kept of one clip: between 13 and 24 for anything longer than 4.8 s
+MAX_STEPS = 24  # frames of a clip: between 13 and 24 for clips longer than 4.8 s
 
 
 def open_clip(
     path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, on_wait: OnWait = ignore_wait
 ) -> ClipStream:
-    """Begin to read a video, a photo or a folder of images (in name order) as a clip of at most ``max_steps`` frames.
+    """Begin to read a video, a photo or a folder of images (in natural order of their names) as a clip of at most
+    ``max_steps`` frames. ``-`` is standard input.
 
-    ``name`` is what error messages call the file, if not by its own name. Whoever waits for a frame calls ``tick`` a
-    few times a second; what it raises ends the work. Raises MediaError, here or while frames are taken, if the file
-    holds no picture that can be read.
+    ``name`` is what error messages call the file, if not by its own name. ``on_wait`` is called about five times a
+    second while the caller waits for a frame. An exception from it cancels decoding. Raises MediaError, here or while
+    frames are taken, if the file holds no picture that can be read.
     """
-    path = Path(path)
-    name = name or path.name or str(path)
-    _check(path, name)
-    return start_decoding(path.absolute(), max_steps, name, on_wait)
+    path, name = _checked(path, name)
+    return start_decoding(path, max_steps, name, on_wait)
 
 
 def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None) -> Clip:
@@ -42,24 +42,27 @@ def read_clip(path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: st
 
 def browser_copy(path: str | os.PathLike[str], name: str | None = None, on_wait: OnWait = ignore_wait) -> bytes:
     """A video as mp4 that every browser plays, small and silent (pipeline/sandbox/browser_copy.py); see open_clip()."""
-    path = Path(path)
-    name = name or path.name
-    _check(path, name)
-    return make_browser_copy(path.absolute(), name, on_wait)
+    path, name = _checked(path, name)
+    return make_browser_copy(path, name, on_wait)
 
 
-def _check(path: Path, name: str) -> None:
+def _checked(given: str | os.PathLike[str], name: str | None) -> tuple[Path, str]:
+    """The absolute path of a file of a size that is read, or of a folder, and the name to show. Raises MediaError."""
+    path = Path(given)
+    is_standard_input = str(path) in STANDARD_INPUT
+    name = printable(name or ("standard input" if is_standard_input else path.name or str(path)))
+    if is_stream(str(path)):
+        path = spooled(str(path), name)
     try:
         if not path.exists():
             raise MediaError(f"{name}: there is no such file.")
-        if path.is_dir():
-            return
-        if not path.is_file():
+        if not path.is_dir() and not path.is_file():
             raise MediaError(f"{name} is neither a file nor a folder.")
-        size = path.stat().st_size
+        size = path.stat().st_size if path.is_file() else 1
     except OSError as error:
         raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
     if size == 0:
         raise MediaError(f"{name} is empty.")
     if size > MAX_MEGABYTES * 10**6:
         raise MediaError(f"{name} is too large: {size / 10**6:.0f} MB; the limit is {MAX_MEGABYTES} MB.")
+    return path.absolute(), name

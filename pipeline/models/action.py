@@ -136,6 +136,11 @@ class ActionModel:
             step, state = self.step(frame, state)
             yield step
 
+    def top(self, step: ActionStep, count: int) -> list[tuple[str, float]]:
+        """The likeliest labels after a step with their probabilities, the likeliest first."""
+        order = np.argsort(-step.probabilities, kind="stable")[:count]
+        return [(self.labels[k], float(step.probabilities[k])) for k in order]
+
     @torch.inference_mode()
     def cell_inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
         """x_t of every frame, (T, 2 L + 1 + P)."""

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.models.decoding import (
     DecodedToken,
+    DecodingOptions,
     Hypothesis,
     TokenSampler,
     beam_search,
@@ -31,12 +32,13 @@ from pipeline.models.decoding import (
     generate,
     greedy,
     normalised_score,
+    nucleus_sampler,
 )
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary
 
-BEAM = 3  # default beam width
+BEAM = DecodingOptions.beam_width  # the default
 RUNNERS_UP = 5  # other words given for every word
 FEATURE_DROPOUT, WORD_DROPOUT = 0.3, 0.4  # in training only
 
@@ -204,6 +206,15 @@ DECODERS: dict[str, type[ShowAndTellDecoder]] = {
 }
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A caption while it is decoded. The last draft has the ``caption`` and the ``others`` that a beam kept."""
+
+    text: str
+    caption: Caption | None = None
+    others: tuple[Hypothesis, ...] = ()
+
+
 class CaptionModel:
     """A trained decoder with its card: vocabulary, and the confidence below which a caption is a guess."""
 
@@ -229,7 +240,25 @@ class CaptionModel:
         encoded = self.encode(features)
         return self.describe_words(encoded, [self.search(encoded, width)[0][0]])[0]
 
-    def generate(self, encoded: EncoderOutput, sampler: TokenSampler = greedy) -> Iterator[WordStep]:
+    def generate(self, encoded: EncoderOutput, options: DecodingOptions) -> Iterator[Draft]:
+        """The caption of one photo or clip while it is decoded: a draft after every word, the last one complete."""
+        if options.temperature is None and options.beam_width > 1:
+            for hypotheses in self.stream_beam_search(encoded, options.beam_width):
+                yield Draft(self.text(hypotheses[0]))
+            caption = self.describe_words(encoded, hypotheses[:1])[0]
+            yield Draft(caption.text, caption, tuple(hypotheses[1:]))
+            return
+        sampler: TokenSampler = greedy
+        if options.temperature is not None:
+            sampler = nucleus_sampler(options.temperature, options.top_p, options.seed)
+        steps: list[WordStep] = []
+        for step in self.stream_words(encoded, sampler):
+            steps.append(step)
+            yield Draft(" ".join(s.word for s in steps).strip())
+        caption = self.caption(tuple(steps))
+        yield Draft(caption.text, caption)
+
+    def stream_words(self, encoded: EncoderOutput, sampler: TokenSampler = greedy) -> Iterator[WordStep]:
         """The sentence for one photo or clip, each word as soon as it is decoded."""
         return self._steps(generate(self.decoder, encoded, sampler))
 

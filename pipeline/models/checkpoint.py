@@ -1,8 +1,8 @@
-"""Weights as safetensors beside a model card in JSON: save, verify, load. Nothing is ever unpickled.
+"""Checkpoints: weights as safetensors beside a model card in JSON. Loading never unpickles.
 
-A checkpoint ``weights/name`` is two files: ``name.safetensors``, the numbers, and ``name.json``, the card, which says
-what they are, what made them, how good they were measured to be, what they do not know, and the SHA-256 of the
-numbers. Loading refuses numbers that are not the ones the card speaks of.
+A checkpoint ``weights/name`` is two files. ``name.safetensors`` holds the tensors. ``name.json`` is the card: the model
+and its sizes, the training data, the command and seed that made it, its measured scores, its limits, and the SHA-256 of
+the tensors file. Loading refuses tensors whose hash differs from the card.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from typing import Any
 from safetensors.torch import load, save
 from torch import Tensor
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "weights"
+PACKAGE = Path(__file__).resolve().parents[1]
+# In an installed package the weights lie inside it, in a checkout beside it.
+WEIGHTS = PACKAGE / "weights" if (PACKAGE / "weights").is_dir() else PACKAGE.parent / "weights"
 
 Card = dict[str, Any]
 
 
 class CheckpointError(Exception):
-    """A checkpoint is missing, incomplete or not the one its card describes."""
+    """A checkpoint is missing, incomplete, or not the one that its card describes."""
 
 
 def save_checkpoint(stem: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
@@ -39,7 +41,7 @@ def save_checkpoint(stem: Path, tensors: Mapping[str, Tensor], card: Mapping[str
 
 
 def change_card(stem: Path, changes: Mapping[str, Any]) -> None:
-    """Put new entries into the card of weights that stay as they are."""
+    """Change entries of a card; the tensors stay as they are."""
     _write_card(stem, {**load_card(stem), **changes})
 
 
@@ -48,7 +50,7 @@ def _write_card(stem: Path, card: Mapping[str, Any]) -> None:
 
 
 def load_card(stem: Path) -> Card:
-    """The card alone. Raises CheckpointError if there is none."""
+    """The card alone. Raises CheckpointError if it is missing or not valid JSON."""
     path = stem.with_suffix(".json")
     try:
         return json.loads(path.read_text())
@@ -59,7 +61,7 @@ def load_card(stem: Path) -> Card:
 
 
 def load_checkpoint(stem: Path) -> tuple[dict[str, Tensor], Card]:
-    """-> (tensors by name, card). Raises CheckpointError if the numbers are not the ones the card was written for."""
+    """-> (tensors by name, card). Raises CheckpointError if a file is missing or the hash differs from the card."""
     card = load_card(stem)
     path = stem.with_suffix(".safetensors")
     try:
@@ -73,3 +75,8 @@ def load_checkpoint(stem: Path) -> tuple[dict[str, Tensor], Card]:
             "the file is damaged or belongs to another card; check it out again."
         )
     return load(data), card
+
+
+def available(weights: Path = WEIGHTS) -> list[str]:
+    """The names of all checkpoints in a folder: "action-gru", "action-lstm", ..., "language-words-lstm"."""
+    return sorted(path.stem for path in weights.glob("*.json") if path.with_suffix(".safetensors").exists())

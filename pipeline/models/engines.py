@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import openvino as ov
-
 import sys
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from functools import cache, partial
 from types import ModuleType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -21,8 +16,11 @@ from torch import nn
 
 from pipeline.canvas import WIDE
 
+if TYPE_CHECKING:
+    import openvino as ov
+
 OPENVINO_CONFIG = {
-    "ENABLE_CPU_PINNING": False,  # decoders work beside it: a thread that is bound to a busy core holds up the others
+    "ENABLE_CPU_PINNING": False,  # decoders run beside it: a thread bound to a busy core would delay all
 }
 
 
@@ -36,8 +34,8 @@ Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, H, W, 3) u
 
 
 def torch_engine(backbone: nn.Module) -> Engine:
-    """The backbone as torch runs it, the reference that any other engine must agree with; a copy of it runs on a CUDA
-    GPU if there is one."""
+    """The backbone run by torch: the reference that every other engine must agree with. Uses a CUDA GPU if there is
+    one; the backbone that was passed in stays on the CPU."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     network = deepcopy(backbone).to(device) if device == "cuda" else backbone
 
@@ -50,59 +48,60 @@ def torch_engine(backbone: nn.Module) -> Engine:
 
 
 def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine:
-    """The backbone run by OpenVINO: in float32, which agrees with torch, or in bfloat16 (8 bits of mantissa, sums in
-    float32), which is faster on a CPU made for it and costs next to nothing in labels and captions
+    """The backbone run by OpenVINO, in float32, which agrees with torch, or in bfloat16 (8 bits of mantissa, sums in
+    float32), which is faster on a CPU with bfloat16 instructions and costs less than a point of accuracy
     (benchmarks/README.md)."""
     return compile_openvino(openvino_graph(backbone), precision)
 
 
 def openvino_graph(backbone: nn.Module) -> ov.Model:
-    """The backbone converted in memory."""
+    """The backbone, converted in memory."""
     example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # OpenVINO converts by torch.jit.trace, which torch retires
+        warnings.simplefilter("ignore", FutureWarning)  # the converter uses torch.jit.trace, which torch retires
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Traced here, because the converter would trace it twice and compare, which takes two seconds of a start.
+        # Traced here: the converter would trace it twice and compare, which takes two seconds of every start.
         traced = torch.jit.trace(backbone, example, check_trace=False)
         return import_openvino().convert_model(traced, example_input=example)
 
 
 def compile_openvino(graph: ov.Model, precision: Precision) -> Engine:
-    """A converted backbone made ready for this CPU."""
+    """A converted backbone, compiled for this CPU."""
     settings = {**OPENVINO_CONFIG, "INFERENCE_PRECISION_HINT": precision}
 
     @cache
     def request_for(size: tuple[int, int]) -> ov.InferRequest:
-        """One for each canvas, when it is first needed: a graph that takes both is a fifth slower."""
+        """One request for each canvas size, when it is first needed: a graph for both sizes is a fifth slower."""
         graph.reshape([-1, *size, 3])
         return import_openvino().compile_model(graph, "CPU", settings).create_infer_request()
 
     request_for(WIDE)
 
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        outputs = request_for(images.shape[1:3]).infer({0: images})  # copies: the request is used again
+        outputs = request_for(images.shape[1:3]).infer({0: images})  # copies, because the request is used again
         return outputs[0], outputs[1]
 
     return run
 
 
 def import_openvino() -> ModuleType:
-    """OpenVINO, without its converter's telemetry: so it tells nobody that it was used."""
-    sys.modules.setdefault("openvino_telemetry", None)
+    """OpenVINO without the telemetry of its converter, so that no data leaves this machine."""
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # makes its import fail
     import openvino
 
     return openvino
 
 
 def best_engine() -> EngineName:
-    """torch where there is a CUDA GPU, else what is fastest on this CPU (benchmarks/README.md)."""
+    """torch on a machine with a CUDA GPU, else the fastest engine of this CPU (benchmarks/README.md)."""
     if torch.cuda.is_available():
         return "torch"
     return "openvino-bf16" if supports_bf16() else "openvino"
 
 
 def supports_bf16() -> bool:
-    """Whether this CPU has instructions for bfloat16; elsewhere they would be imitated, more slowly than float32."""
+    """Whether this CPU has bfloat16 instructions; without them bfloat16 is emulated and slower than float32."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

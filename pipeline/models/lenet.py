@@ -1,11 +1,11 @@
-"""One-to-one: a picture of a handwritten digit -> which digit. LeNet-5, the CNN with which the lecture begins.
+"""One-to-one: an image of a handwritten digit -> the digit. LeNet-5, the CNN with which the lecture begins.
 
 LeCun et al. 1998, "Gradient-based learning applied to document recognition", Figure 2: conv, pool, conv, pool, fully
-connected. Every plane of a convolution is one small filter moved over the whole picture: shared weights in space, as a
-recurrent network shares them in time. Deviations, all of them usual today: tanh without its scaling, mean pooling
-without weights of its own, every C3 plane connected to every S2 plane, a softmax at the end.
+connected. Each feature map of a convolution comes from one small filter that moves over the whole image: weights shared
+in space, as a recurrent network shares weights in time. Four deviations are usual today: tanh without scaling, mean
+pooling without weights, every C3 map connected to every S2 map, and a softmax at the end.
 
-Shapes: B pictures of 32 x 32 pixels, ink 1 on paper 0.
+Shapes: B images of 32 x 32 pixels; ink is 1, paper is 0.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from pipeline.models.checkpoint import WEIGHTS, load_checkpoint
 
 SIDE = 32
-GRID = 8  # the digits it learned from are 8 x 8 grey values; anything finer is reduced to that first
-FILLED = 0.06  # share of the full range above which a pixel counts as ink
+GRID = 8  # the training digits are 8 x 8 grey values, so every image is reduced to that first
+MIN_CONTRAST = 0.06  # of the full range, between the darkest ink and the paper
 
 
-class Planes(NamedTuple):
-    """What every layer made of the pictures."""
+class LeNetMaps(NamedTuple):
+    """The output of every layer."""
 
     c1: Tensor  # (B, 6, 28, 28)
     s2: Tensor  # (B, 6, 14, 14)
@@ -42,7 +42,7 @@ class Planes(NamedTuple):
 class Digit:
     label: int
     probabilities: np.ndarray  # (10,) float32
-    planes: Planes  # of this one picture
+    maps: LeNetMaps  # of this one image
 
 
 class LeNet5(nn.Module):
@@ -52,37 +52,37 @@ class LeNet5(nn.Module):
         self.c5, self.f6, self.out = nn.Linear(16 * 5 * 5, 120), nn.Linear(120, 84), nn.Linear(84, 10)
         self.pool, self.dropout = nn.AvgPool2d(2), nn.Dropout(0.3)
 
-    def planes(self, ink: Tensor) -> Planes:
+    def maps(self, ink: Tensor) -> LeNetMaps:
         c1 = torch.tanh(self.c1(ink))
         s2 = self.pool(c1)
         c3 = torch.tanh(self.c3(s2))
         s4 = self.pool(c3)
         c5 = torch.tanh(self.c5(s4.flatten(1)))
         f6 = torch.tanh(self.f6(self.dropout(c5)))
-        return Planes(c1, s2, c3, s4, c5, f6, self.out(self.dropout(f6)))
+        return LeNetMaps(c1, s2, c3, s4, c5, f6, self.out(self.dropout(f6)))
 
     def forward(self, ink: Tensor) -> Tensor:
         """(B, 1, 32, 32) -> logits (B, 10)."""
-        return self.planes(ink).logits
+        return self.maps(ink).logits
 
 
-def ink_of(grid: np.ndarray) -> np.ndarray:
-    """(8, 8) ink from 0 to 1 -> (32, 32), enlarged smoothly with an empty margin of two pixels."""
+def enlarge_ink(grid: np.ndarray) -> np.ndarray:
+    """(8, 8) ink from 0 to 1 -> (32, 32), enlarged by linear interpolation, with an empty margin of two pixels."""
     large = cv2.resize(grid.astype(np.float32), (SIDE - 4, SIDE - 4), interpolation=cv2.INTER_LINEAR)
     return np.pad(large, 2)
 
 
-def grid_of(image: np.ndarray) -> np.ndarray:
-    """A picture of one digit, (H, W, 3) or (H, W) uint8, dark on light or light on dark -> (8, 8) ink from 0 to 1.
+def digit_grid(image: np.ndarray) -> np.ndarray:
+    """An image of one digit, (H, W, 3) or (H, W) uint8, dark on light or light on dark -> (8, 8) ink from 0 to 1.
 
-    The digit is cut out, centred, and made to fill the height, as in the set that was learned from. Raises ValueError
-    if there is no ink.
+    The digit is cut out, centred and scaled to the full height, as in the training set. Raises ValueError if there is
+    no ink.
     """
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     grey = grey.astype(np.float32)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ink = np.abs(grey - np.median(border))
-    if ink.max() < 255 * FILLED:
+    if ink.max() < 255 * MIN_CONTRAST:
         raise ValueError("There is no digit in this picture: it is all of one grey.")
     ink /= ink.max()
     if ink.shape == (GRID, GRID):
@@ -98,17 +98,17 @@ def grid_of(image: np.ndarray) -> np.ndarray:
 
 
 class DigitReader:
-    """The trained network."""
+    """The trained network, with its preprocessing."""
 
     def __init__(self, network: LeNet5) -> None:
         self.network = network.eval()
 
     @torch.inference_mode()
     def read(self, image: np.ndarray) -> Digit:
-        """A picture of one digit, as ``grid_of`` takes it. Raises ValueError if there is none to be seen."""
-        planes = self.network.planes(torch.from_numpy(ink_of(grid_of(image)))[None, None])
-        probabilities = planes.logits[0].softmax(0).numpy()
-        return Digit(int(probabilities.argmax()), probabilities, planes)
+        """The digit in an image, as ``digit_grid`` takes it. Raises ValueError if there is no ink."""
+        maps = self.network.maps(torch.from_numpy(enlarge_ink(digit_grid(image)))[None, None])
+        probabilities = maps.logits[0].softmax(0).numpy()
+        return Digit(int(probabilities.argmax()), probabilities, maps)
 
 
 def load_digits(weights: Path = WEIGHTS) -> DigitReader:

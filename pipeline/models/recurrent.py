@@ -1,8 +1,7 @@
-"""The recurrent cells: one function f_W, used again at every step, h_t = f_W(h_{t-1}, x_t).
+"""The recurrent cells: one function f_W, applied at every step, h_t = f_W(h_{t-1}, x_t).
 
-Three cells behind one interface. ``step`` reads one vector and costs the same at step 10,000 as at step 1; ``scan``
-reads a whole clip. Both run the same equations with the same shared weights, so reading frame by frame and reading
-at once agree.
+Three cells with one interface. ``step`` reads one vector and costs the same at step 10,000 as at step 1; ``scan`` reads
+a whole clip. Both apply the same equations with the same shared weights, so their results agree.
 
 Shapes: B clips, T time steps, D input size, H hidden size. Weight names and their row order follow ``torch.nn.RNN``,
 ``GRU`` and ``LSTM`` (one layer), so weights can move between the two; the tests hold them within 1e-5.
@@ -18,24 +17,25 @@ from torch import Tensor, nn
 
 
 class State(NamedTuple):
-    """What a cell carries from step to step: the hidden state h (B, H) and, for the LSTM, the memory c (B, H)."""
+    """What a cell carries from step to step: the hidden state h (B, H) and, for the LSTM, the cell state c (B, H)."""
 
     h: Tensor
     c: Tensor | None = None
 
 
 class Cell(nn.Module):
-    """The interface of the three cells and their shared weights.
+    """The interface of the three cells, and their shared weights.
 
-    ``input_gates`` is W_x x_t + b for any number of steps at once: it does not depend on h, so a whole clip's is one
-    matrix product. ``recur`` is the part that must wait for h_{t-1}.
+    ``input_gates`` is W_x x_t + b for any number of steps: it does not depend on h, so one matrix product serves a
+    whole clip. ``recur`` is the part that needs h_{t-1}.
     """
 
-    gates: int  # how many H-wide slices the weights hold
+    gate_names: tuple[str, ...]  # in the order of the weights' rows, H rows each; the plain cell's only one is h
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
         self.input_size, self.hidden_size = input_size, hidden_size
+        self.gates = len(self.gate_names)
         self.weight_ih = nn.Parameter(torch.empty(self.gates * hidden_size, input_size))
         self.weight_hh = nn.Parameter(torch.empty(self.gates * hidden_size, hidden_size))
         self.bias_ih = nn.Parameter(torch.empty(self.gates * hidden_size))
@@ -56,11 +56,11 @@ class Cell(nn.Module):
         return torch.nn.functional.linear(h, self.weight_hh, self.bias_hh)
 
     def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
-        """Everything one step computes from the frame's input gates (B, gates * H), each (B, H), the new state last."""
+        """All values of one step from its input gates (B, gates * H): gates and new state by name, each (B, H)."""
         raise NotImplementedError
 
     def recur(self, gates: Tensor, state: State) -> State:
-        """One step, given the frame's input gates (B, gates * H)."""
+        """One step, given its input gates (B, gates * H)."""
         activations = self.activations(gates, state)
         return State(activations["h"], activations.get("c"))
 
@@ -81,16 +81,16 @@ class Cell(nn.Module):
 class RNNCell(Cell):
     """The plain cell (Elman 1990): h_t = tanh(W [h_{t-1}; x_t] + b), with W = [W_hh, W_ih] shared by all steps."""
 
-    gates = 1
+    gate_names = ("h",)
 
     def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         return {"h": torch.tanh(gates + self.hidden_gates(state.h))}
 
 
 class GRUCell(Cell):
-    """Gated recurrent unit (Cho et al. 2014, in torch's form): r resets, z keeps, n is the new proposal."""
+    """Gated recurrent unit (Cho et al. 2014, in torch's form): reset gate r, update gate z, candidate n."""
 
-    gates = 3
+    gate_names = ("r", "z", "n")
 
     def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
         xr, xz, xn = gates.chunk(3, 1)
@@ -101,16 +101,16 @@ class GRUCell(Cell):
 
 
 class LSTMCell(Cell):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997): gates i, f, o guard a memory c with candidate g."""
+    """Long short-term memory (Hochreiter & Schmidhuber 1997): gates i, f, o control the cell state c; candidate g."""
 
-    gates = 4
+    gate_names = ("i", "f", "g", "o")
 
     def initial_state(self, batch: int = 1) -> State:
         zeros = self.weight_hh.new_zeros(batch, self.hidden_size)
         return State(zeros, zeros)
 
     def activations(self, gates: Tensor, state: State) -> dict[str, Tensor]:
-        assert state.c is not None, "an LSTM state carries c; begin from initial_state()"
+        assert state.c is not None, "an LSTM state has c; begin with initial_state()"
         i, f, g, o = (gates + self.hidden_gates(state.h)).chunk(4, 1)
         i, f, o, g = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g)
         c = f * state.c + i * g

@@ -1,4 +1,4 @@
-"""Words and their numbers: what lies between a sentence and a network."""
+"""Vocabulary: tokens and their ids."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SPECIAL = ("<end>", "<start>", "<unknown>")
 
 
 def tokenize(sentence: str) -> list[str]:
-    """Lower-case words and numbers; an inner hyphen or apostrophe belongs to its word, other marks are dropped."""
+    """Lower-case words and numbers; a hyphen or apostrophe inside a word is kept, other marks are dropped."""
     return re.findall(r"[a-z0-9]+(?:[-'][a-z0-9]+)*", sentence.lower())
 
 
@@ -24,7 +24,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sentences: Iterable[Sequence[str]], at_least: int) -> Vocabulary:
-        """Every word that occurs ``at_least`` so many times, the commonest first."""
+        """Every word that occurs at least ``at_least`` times, the commonest first."""
         counts = Counter(word for sentence in sentences for word in sentence)
         return cls(sorted((w for w, n in counts.items() if n >= at_least), key=lambda w: (-counts[w], w)))
 
@@ -37,7 +37,7 @@ class Vocabulary:
         return self.tokens[len(SPECIAL) :]
 
     def encode(self, words: Iterable[str]) -> list[int]:
-        """Words -> numbers; what is not in the list becomes UNKNOWN."""
+        """Words -> token ids; a word that is not in the list becomes UNKNOWN."""
         return [self._number.get(word, UNKNOWN) for word in words]
 
     def __getitem__(self, number: int) -> str:

@@ -1,7 +1,5 @@
-// The picture of a reading.
+// The figure of a clip's reading. The palette comes with the data (figure_data.py).
 
-// Okabe & Ito's palette, without its yellow and black: told apart by colour-blind eyes, visible on light and dark.
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
 const OTHER = "var(--unroll-quiet)"
 const CHART_HEIGHT = 176
 
@@ -19,7 +17,6 @@ function stage(root, data, signal) {
 }
 
 function verdict(root, data, signal) {
-  root.dataset.clip = data.clip // whose answer this is, for whoever waits for it
   const when = el("p", { class: "when" })
   const label = el("h2", { class: "label" })
   const number = el("span", { class: "number" })
@@ -38,7 +35,7 @@ function verdict(root, data, signal) {
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
   onStep(data, signal, (step) => {
     const top = data.tops[step]
-    const sure = top[0][1] >= data.threshold
+    const sure = data.sure[step]
     when.textContent = whenText(data, step)
     label.textContent = sure ? top[0][0] : "not sure"
     label.classList.toggle("unsure", !sure)
@@ -55,7 +52,7 @@ function verdict(root, data, signal) {
       row.gained.title = "since the frame before"
       row.value.textContent = p.toFixed(2)
       row.fill.style.width = `${100 * p}%`
-      row.fill.style.background = colourOf(data.coloured, name)
+      row.fill.style.background = colourOf(data, data.coloured, name)
     })
   })
 }
@@ -70,12 +67,13 @@ function whenText(data, step) {
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
   const steps = data.times.length
-  if (steps > 1) {
-    const share = data.duration ? Math.round((100 * data.times[data.decided]) / data.duration) : 0
+  if (steps > 1 && data.answered === null) notes.unshift("After the last frame no label is likely enough to be the answer.")
+  else if (steps > 1) {
+    const share = data.duration ? Math.round((100 * data.times[data.answered]) / data.duration) : 0
     notes.unshift(
-      data.decided === 0
+      data.answered === 0
         ? "The first frame already gave this answer."
-        : `Decided at ${seconds(data.times[data.decided])}, after ${share} % of the clip.`
+        : `Decided at ${seconds(data.times[data.answered])}, after ${share} % of the clip.`
     )
   }
   return notes
@@ -85,9 +83,9 @@ function timeline(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [drawChart(data), drawLeaders(data), drawState(data)],
     beside: legend(data),
-    told: (step) => data.leaders[step],
+    label: (step) => data.answers[step],
     caption:
-      "Top: the frames that were read. Below, how likely each label is after each frame; a tick marks a change of mind. " +
+      "Top: the frames that were read. Below, how likely each label is after each frame; a dotted line marks a change of the leading label. " +
       "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
       `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
   })
@@ -96,10 +94,13 @@ function timeline(root, data, signal) {
 function letters(root, data, signal) {
   // Each column one letter; under it what else could have stood there, and how many labels are still possible.
   const row = el("ol", { class: "letters" })
-  root.append(row, el("p", { class: "caption" },
-    "The likeliest label, spelled as a language model would: each letter’s probability is the sum over all labels that " +
-    "go on so, and every letter that is fixed leaves fewer labels possible."))
+  const caption = el("p", { class: "caption" })
+  root.append(row, caption)
   onStep(data, signal, (step) => {
+    caption.textContent =
+      `${data.sure[step] ? "The answer" : "Not sure: the likeliest label"}, spelled as a language model would: each letter’s ` +
+      "probability is the sum over all labels that go on so, and every letter that is fixed leaves fewer labels possible."
+    row.classList.toggle("unsure", !data.sure[step])
     row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
       const column = el("li", {},
         el("b", { class: "letter" }, letter === " " ? "␣" : letter),
@@ -118,21 +119,20 @@ function shown(letter) {
 
 function pieces(root, data, signal) {
   const length = data.pieces.at(-1)[1] || 1
-  const blocks = data.pieces.map(([start, end, label, p, cut]) => {
-    const sure = p >= data.threshold
-    const name = sure ? label : "not sure"
+  const blocks = data.pieces.map(([start, end, label, p, cut], k) => {
+    const name = data.sure[k] ? label : "not sure"
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece", title: `${seconds(start)} to ${seconds(end)}: ${name}, ${p.toFixed(2)}`,
     }, el("span", {}, name))
     block.style.flexGrow = Math.max(end - start, length / 200)
-    block.style.setProperty("--colour", sure ? colourOf(data.coloured, label) : OTHER)
+    block.style.setProperty("--colour", data.sure[k] ? colourOf(data, data.coloured, label) : OTHER)
     block.addEventListener("click", () => jumpTo(data, start), { signal })
     return block
   })
   const rows = data.pieces.map(([start, end, label, p, cut], k) => {
     const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
     to.addEventListener("click", () => jumpTo(data, start), { signal })
-    return el("tr", {}, el("td", {}, to), el("td", {}, p >= data.threshold ? label : `not sure: ${label}`),
+    return el("tr", {}, el("td", {}, to), el("td", {}, data.sure[k] ? label : `not sure: ${label}`),
       el("td", {}, p.toFixed(2)), el("td", {}, cut ? "a cut: the state begins again" : ""))
   })
   root.append(
@@ -146,8 +146,9 @@ function pieces(root, data, signal) {
 
 function jumpTo(data, time) {
   const video = document.querySelector(".st-key-player video")
-  if (video && data.kind === "video") video.currentTime = time + 0.01 // the cursor follows the player
-  else moveTo(data, Math.max(0, data.times.findLastIndex((t) => t <= time)), "hand")
+  const playable = video && data.kind === "video"
+  if (playable) video.currentTime = time + 0.01
+  moveTo(data, data.times.findLastIndex((t) => t <= time + 0.03), playable ? "video" : "hand")
 }
 
 function comparison(root, data) {
@@ -155,7 +156,7 @@ function comparison(root, data) {
     k < 0 ? el("span", { class: "missing" }) : el("img", { src: data.pictures[k], alt: "", draggable: "false" })))
   const box = drawChart(data)
   const svg = box.querySelector("svg")
-  svg.append(...data.other.flatMap((values, k) => dashes(values, COLOURS[k])))
+  svg.append(...data.other.flatMap((values, k) => dashes(values, data.palette[k])))
   const tracks = el("div", { class: "tracks still" }, film, box, el("div", { class: "axis" }, ...timeTicks(data)))
   tracks.style.setProperty("--steps", data.times.length)
   root.append(
@@ -189,7 +190,7 @@ function drawChart(data) {
     // A value holds for its whole column: the line runs through the columns' middles, and flat to both ends.
     const points = values.map((p, i) => `${i + 0.5},${1 - p}`)
     const path = `0,${1 - values[0]} ${points.join(" ")} ${steps},${1 - values[steps - 1]}`
-    return svgEl("polyline", { points: path, stroke: COLOURS[k] })
+    return svgEl("polyline", { points: path, stroke: data.palette[k] })
   }).reverse().forEach((line) => svg.append(line)) // the likeliest is drawn last, on top
   const labels = [0, 0.5, 1].map((v) => {
     const tag = el("span", { class: "level" }, v.toFixed(1))
@@ -213,7 +214,7 @@ function drawLeaders(data) {
   const row = (name, leading, rate) => {
     const blocks = leading.map((label, t) => {
       const block = el("span", { title: `${seconds(data.times[t])} ${label}` })
-      block.style.background = colourOf(data.names, label)
+      block.style.background = colourOf(data, data.names, label)
       return block
     })
     const note = `${name}: ${rate.toFixed(1)} changes a second`
@@ -248,14 +249,14 @@ function diverging(v) {
 function legend(data) {
   return el("ul", { class: "legend" }, ...data.names.map((name, k) => {
     const dot = el("span", { class: "dot" })
-    dot.style.background = COLOURS[k]
+    dot.style.background = data.palette[k]
     return el("li", {}, dot, name)
   }))
 }
 
 // ── Small things ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-function colourOf(names, name) {
+function colourOf(data, names, name) {
   const k = names.indexOf(name)
-  return k < 0 ? OTHER : COLOURS[k]
+  return k < 0 ? OTHER : data.palette[k]
 }

@@ -7,49 +7,90 @@ const SVG = "http://www.w3.org/2000/svg"
 export default function (component) {
   const root = component.parentElement.querySelector(".unroll")
   const data = component.data
-  const stop = new AbortController() // every listener dies with it when new data arrives or the part goes
+  // Every listener ends with its clip. New data comes into the same element without a call of the function returned
+  // here, so the listeners of the data before are ended first.
+  root.unrollStop?.abort()
+  const stop = (root.unrollStop = new AbortController())
   root.replaceChildren()
   root.dataset.part = data.part
+  if (data.clip) root.dataset.clip = data.clip // whose picture this is
   PARTS[data.part](root, data, stop.signal, component)
   return () => stop.abort()
 }
 
 // ── The cursor: one step of one clip, shared by the parts through events on the document ──────────────────────────
 
+// The address names the step (from 1), so that it can be shared; without one it is the last step.
+
 function currentStep(data) {
   const last = data.times.length - 1
-  // A shared address names the step (from 1) of the clip that is shown first.
-  const shared = (window.unrollCursor ??= { clip: data.clip, step: (addressedStep() || last + 1) - 1 })
-  return shared.clip === data.clip ? Math.min(shared.step, last) : last
+  const cursor = window.unrollCursor
+  return cursor && cursor.clip === data.clip ? Math.min(cursor.step, last) : last
+}
+
+function claimCursor(data) {
+  // The first clip of a page load, or of a step Back, stands at the step in the address; any other clip at its last step.
+  const step = (!window.unrollCursor && addressedStep()) || data.times.length
+  if (window.unrollCursor?.clip !== data.clip) setCursor(data.clip, step - 1)
+  addressStep(currentStep(data), data.times.length - 1)
+  announce(data.clip, currentStep(data), "address")
+}
+
+function moveTo(data, step, mover) {
+  const last = data.times.length - 1
+  step = Math.max(0, Math.min(last, step))
+  setCursor(data.clip, step)
+  if (mover === "hand") addressStep(step, last)
+  announce(data.clip, step, mover)
+}
+
+function setCursor(clip, step) {
+  window.unrollCursor = { clip, step, address: addressedClip() }
+}
+
+function announce(clip, step, mover) {
+  document.dispatchEvent(new CustomEvent("unroll-step", { detail: { clip, step, mover } }))
+}
+
+function onStep(data, signal, show) {
+  const last = data.times.length - 1
+  document.addEventListener("unroll-step", ({ detail }) => {
+    if (detail.clip === data.clip) show(Math.min(detail.step, last), detail.mover)
+  }, { signal })
+  show(currentStep(data))
 }
 
 function addressedStep() {
   return Math.max(0, Math.floor(Number(new URLSearchParams(location.search).get("step")) || 0))
 }
 
-function addressStep(step) {
+function addressedClip() {
+  const address = new URLSearchParams(location.search)
+  return `${address.get("sample")} ${address.get("upload")}`
+}
+
+function addressStep(step, last) {
   const address = new URL(location)
-  address.searchParams.set("step", step + 1)
-  history.replaceState(history.state, "", address)
+  if (step === last) address.searchParams.delete("step")
+  else address.searchParams.set("step", step + 1)
+  if (address.href !== location.href) history.replaceState(history.state, "", address)
 }
 
-function moveTo(data, step, mover) {
-  step = Math.max(0, Math.min(data.times.length - 1, step))
-  window.unrollCursor = { clip: data.clip, step }
-  if (mover === "hand") addressStep(step)
-  document.dispatchEvent(new CustomEvent("unroll-step", { detail: { clip: data.clip, step, mover } }))
+function followHistory() {
+  const cursor = window.unrollCursor
+  if (!cursor) return
+  if (cursor.address !== addressedClip()) window.unrollCursor = undefined // another clip: it will claim the cursor
+  else announce(cursor.clip, (cursor.step = (addressedStep() || Infinity) - 1), "address")
 }
 
-function onStep(data, signal, show) {
-  document.addEventListener("unroll-step", (e) => e.detail.clip === data.clip && show(e.detail.step, e.detail.mover), {
-    signal,
-  })
-  show(currentStep(data))
+if (!window.unrollFollowsHistory) {
+  window.unrollFollowsHistory = true // once a window: this file is part of several scripts
+  window.addEventListener("popstate", followHistory)
 }
 
 // ── One time axis: the film strip, whatever rows a part adds under it, and the cursor through all of them ─────────
 
-function timeAxis(root, data, signal, { rows, beside, told, caption }) {
+function timeAxis(root, data, signal, { rows, beside, label, caption }) {
   const steps = data.times.length
   const film = el("div", { class: "film" }, ...data.pictures.map((src) => el("img", { src, alt: "", draggable: "false" })))
   const cursor = el("div", { class: "cursor" })
@@ -69,16 +110,17 @@ function timeAxis(root, data, signal, { rows, beside, told, caption }) {
   const player = new Player(data, signal, play)
   onStep(data, signal, (step, mover) => {
     cursor.style.left = `${(100 * step) / steps}%`
-    readout.textContent = `${seconds(data.times[step])}  ${told(step)}`
+    readout.textContent = `${seconds(data.times[step])}  ${label(step)}`
     tracks.setAttribute("aria-valuenow", String(step + 1))
-    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${told(step)}`)
+    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${label(step)}`)
     keepInView(tracks, step / steps)
-    if (mover !== "video" && mover !== undefined) player.seek(step)
+    if (mover === "hand") player.seek(step)
   })
-  listenToHand(tracks, data, signal, player)
+  claimCursor(data)
+  bindPointer(tracks, data, signal, player)
 }
 
-function listenToHand(tracks, data, signal, player) {
+function bindPointer(tracks, data, signal, player) {
   const steps = data.times.length
   const stepAt = (event) => {
     const box = tracks.getBoundingClientRect()
@@ -120,9 +162,11 @@ function timeTicks(data) {
 
 class Player {
   constructor(data, signal, button) {
-    Object.assign(this, { data, button, timer: null })
+    Object.assign(this, { data, signal, button, timer: null, seeking: false, touched: false })
     button.addEventListener("click", () => this.toggle(), { signal })
     const mine = (e) => e.target === this.video()
+    const touch = (e) => mine(e) && (this.touched = true)
+    for (const event of ["pointerdown", "keydown", "play"]) document.addEventListener(event, touch, { signal, capture: true })
     // Media events do not bubble, but they can be caught on their way down.
     document.addEventListener("play", (e) => mine(e) && this.follow(), { signal, capture: true })
     document.addEventListener("pause", (e) => mine(e) && this.label(), { signal, capture: true })
@@ -132,9 +176,8 @@ class Player {
   }
 
   byHand() {
-    // Not our own seek, and not the one to the beginning with which a player greets a new clip.
-    const video = this.video()
-    return !this.seeking && (video.currentTime > 0 || video.played.length > 0)
+    // Not our own seek, and not the one with which a player opens a clip, before anybody has touched it.
+    return !this.seeking && this.touched
   }
 
   video() {
@@ -180,6 +223,7 @@ class Player {
   follow() {
     this.label()
     const tick = () => {
+      if (this.signal.aborted) return // the player shows another clip now
       this.toVideoTime()
       const video = this.video()
       if (video && !video.paused) requestAnimationFrame(tick)

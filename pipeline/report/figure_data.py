@@ -1,6 +1,7 @@
-"""The account of a reading as plain data, ready to be drawn: by the app's pages, and by a page that needs no server.
+"""The data of the figures, for the app's pages and for the HTML page: what is drawn, in which order and colour.
 
-Everything here is numbers, short strings and JPEGs as data URIs, so that it can be sent as JSON.
+Everything here is numbers, short strings and JPEGs as data URIs, so that it can be sent as JSON. A label has the colour
+of PALETTE at its place in ``names`` or ``coloured``.
 
 Shapes: T steps, L labels, H hidden size.
 """
@@ -13,16 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes, changes_per_second, top_labels
+from pipeline.analysis.change_points import changes_per_second, decided_step, top_labels
+from pipeline.analysis.confidence import is_confident
 from pipeline.analysis.label_spelling import spell_label
-from pipeline.analysis.reading import Prediction
+from pipeline.analysis.reading import ClipReading
 from pipeline.analysis.segments import segments, shot_boundaries, sliding_window_predictions
-from pipeline.models.action import ActionModel, ActionStep
+from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
 
-LINES = 6  # labels that get a colour and a line
-NEW_LINES = 3  # that another order may put in place of lines it does not need; the others keep their colours
-TOP = 5  # labels that get a bar
+# Okabe & Ito's palette without its yellow and black: colour-blind people can tell the colours apart, and they
+# are visible on light and dark.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+LINES = len(PALETTE)  # labels with a colour and a curve
+NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours
+TOP = 5  # labels with a bar
 
 Data = dict[str, Any]
 
@@ -31,102 +36,115 @@ def data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def verdict(model: ActionModel, steps: Sequence[ActionStep], answer: Prediction) -> Data:
-    """The top five after every frame with what each gained or lost by it, and when it was decided."""
-    tops, before = [], steps[0].probabilities
-    for step in steps:
-        now, gained = step.probabilities, step.probabilities - before
+def verdict(reading: ClipReading) -> Data:
+    """The TOP labels after every frame with the change of each, whether the first is the answer, and from which step on
+    the final answer stands (``answered``; None: the final prediction is not confident)."""
+    tops, before = [], reading.probabilities[0]
+    for now in reading.probabilities:
+        gained = now - before
         order = np.argsort(-now, kind="stable")[:TOP]
-        tops.append([[model.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
+        tops.append([[reading.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
         before = now
-    coloured = chart_labels(model, steps)
-    return {"tops": tops, "coloured": coloured, "threshold": model.threshold, "decided": answer.decided_step}
+    return {
+        "tops": tops,
+        "sure": reading.confident,
+        "coloured": chart_labels(reading),
+        "threshold": reading.threshold,
+        "decided": decided_step(reading.top_labels),
+        "answered": reading.prediction.decided_step,
+    }
 
 
-def timeline(
-    model: ActionModel,
-    features: Sequence[FrameFeatures],
-    steps: Sequence[ActionStep],
-    answer: Prediction,
-    duration: float,
-) -> Data:
-    """The curves of the likeliest labels, who leads with memory and without it, and the hidden state as bytes."""
-    names = chart_labels(model, steps)
-    columns = [model.labels.index(name) for name in names]
-    values = np.stack([step.probabilities for step in steps])
-    hidden = np.stack([step.hidden for step in steps])
-    hidden = hidden[:, np.argsort(hidden.mean(0))]  # units that agree stand together
-    leading = top_labels(values)
-    alone = top_labels(model.per_frame_probabilities(features))
+def timeline(reading: ClipReading) -> Data:
+    """Probability curves, the leading label with and without recurrence, the answer at each step, and the hidden state
+    as int8."""
+    names = chart_labels(reading)
+    hidden = reading.hidden[:, np.argsort(reading.hidden.mean(0))]  # units with similar means stand together
+    alone = [reading.labels[k] for k in top_labels(reading.per_frame)]
     return {
         "names": names,
-        "values": np.round(values[:, columns], 4).T.tolist(),
-        "leaders": [model.labels[k] for k in leading],
-        "alone": [model.labels[k] for k in alone],
-        "rates": [round(changes_per_second(each, duration), 2) for each in (leading, alone)],
-        "changes": changes(leading),
-        "threshold": model.threshold,
-        "decided": answer.decided_step,
+        "values": curves(reading, names),
+        "leaders": reading.top_labels,
+        "answers": reading.answers,
+        "alone": alone,
+        "rates": [round(changes_per_second(each, reading.duration), 2) for each in (reading.top_labels, alone)],
+        "changes": reading.changes,
+        "threshold": reading.threshold,
+        "decided": decided_step(reading.top_labels),
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
         "units": hidden.shape[1],
     }
 
 
-def comparison(
-    model: ActionModel, steps: Sequence[ActionStep], other: Sequence[ActionStep], order: Sequence[int]
-) -> Data:
-    """The curves of a clip as it is, and of the same frames in another order (see whatif)."""
-    names, others = chart_labels(model, steps), chart_labels(model, other)
+def comparison(reading: ClipReading, other: ClipReading, order: Sequence[int]) -> Data:
+    """The curves of a clip as it is, and of the same frames in another order (see analysis/what_if.py)."""
+    names, others = chart_labels(reading), chart_labels(other)
     for new in [name for name in others[:NEW_LINES] if name not in names]:
         names[names.index([name for name in names if name not in others][-1])] = new
-    columns = [model.labels.index(name) for name in names]
-    values = np.stack([step.probabilities for step in steps])[:, columns]
-    read = {step.index: step.probabilities[columns] for step in other}
-    lines = [[round(float(read[t][k]), 4) if t in read else None for t in range(len(steps))] for k in range(len(names))]
+    columns = [reading.labels.index(name) for name in names]
+    read = {step.index: step.probabilities[columns] for step in other.steps}
+    steps = range(len(reading.steps))
     return {
         "order": list(order),
         "names": names,
-        "values": np.round(values, 4).T.tolist(),
-        "other": lines,
-        "leaders": [model.labels[k] for k in top_labels(np.stack([step.probabilities for step in steps]))],
+        "values": curves(reading, names),
+        "other": [[round(float(read[t][k]), 4) if t in read else None for t in steps] for k in range(len(names))],
+        "leaders": reading.top_labels,
         "changes": [],
-        "threshold": model.threshold,
+        "threshold": reading.threshold,
     }
 
 
-def letters(model: ActionModel, steps: Sequence[ActionStep]) -> Data:
-    """The likeliest label spelled after every frame: each letter, its probability, what else could have stood there,
-    and how many labels are still possible."""
-    next_letters = [
+def letters(reading: ClipReading) -> Data:
+    """The likeliest label spelled after every frame: each letter, its probability, the other letters at its place, and
+    how many labels are still possible."""
+    spelled = [
         [
             [each.letter, round(each.probability, 3), [[c, round(p, 3)] for c, p in each.others], each.labels]
-            for each in spell_label(step.probabilities, model.labels)
+            for each in spell_label(probabilities, reading.labels)
         ]
-        for step in steps
+        for probabilities in reading.probabilities
     ]
-    return {"spelled": next_letters, "labels": len(model.labels)}
+    return {"spelled": spelled, "sure": reading.confident, "labels": len(reading.labels)}
 
 
 def segments_data(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
-    """A long clip's stretches of one label each, read piece by piece; ``names`` are the labels that have a colour."""
-    scenes = shot_boundaries(features)
-    probabilities = sliding_window_predictions(model, features, scenes)
-    times = [frame.time for frame in features]
-    found = segments(probabilities, times, duration, scenes)
+    """The segments of a long clip: [start, end, label, probability, whether a cut begins it] and whether the label is
+    the answer; ``names`` are the labels with a colour."""
+    cuts = shot_boundaries(features)
+    probabilities = sliding_window_predictions(model, features, cuts)
+    clip_segments = segments(probabilities, [frame.time for frame in features], duration, cuts)
     rows = [
-        [round(s.start, 2), round(s.end, 2), model.labels[s.label], round(s.probability, 3), s.first in scenes]
-        for s in found
+        [round(s.start, 2), round(s.end, 2), model.labels[s.label], round(s.probability, 3), s.first in cuts]
+        for s in clip_segments
     ]
-    return {"pieces": rows, "coloured": list(names), "threshold": model.threshold, "read": len(features)}
+    return {
+        "pieces": rows,
+        "sure": [is_confident(s.probability, model.threshold) for s in clip_segments],
+        "coloured": list(names),
+        "threshold": model.threshold,
+        "read": len(features),
+    }
 
 
-def chart_labels(model: ActionModel, steps: Sequence[ActionStep]) -> list[str]:
-    """The labels worth a line: those that were likeliest at some step, most of all the final ones."""
-    values = np.stack([step.probabilities for step in steps])
-    weight = values.max(0) + 2 * values[-1]
-    return [model.labels[k] for k in np.argsort(-weight, kind="stable")[:LINES]]
+def chart_labels(reading: ClipReading) -> list[str]:
+    """The labels with a curve: those that were likeliest at some step, above all those of the last step."""
+    weight = reading.probabilities.max(0) + 2 * reading.probabilities[-1]
+    return [reading.labels[k] for k in np.argsort(-weight, kind="stable")[:LINES]]
+
+
+def curves(reading: ClipReading, names: Sequence[str]) -> list[list[float]]:
+    """The probability of each of these labels after every frame."""
+    columns = [reading.labels.index(name) for name in names]
+    return np.round(reading.probabilities[:, columns], 4).T.tolist()
 
 
 def time_axis(kind: str, digest: str, times: Sequence[float], duration: float) -> Data:
-    """What every part on a clip's time axis is told; ``digest`` is the clip's name among them."""
-    return {"clip": digest, "kind": kind, "times": [round(t, 3) for t in times], "duration": duration}
+    """What every part of a clip's figure shares; ``digest`` names the clip."""
+    return {
+        "clip": digest,
+        "kind": kind,
+        "times": [round(t, 3) for t in times],
+        "duration": duration,
+        "palette": list(PALETTE),
+    }

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from string import Template
 
-from pipeline.analysis import reading
+from pipeline.analysis.reading import read_features
 from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
@@ -15,6 +15,7 @@ from pipeline.models.caption import BEAM, captioner_for, load_caption
 from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
+from pipeline.sandbox.messages import printable
 
 ABOUT = (
     "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
@@ -22,35 +23,30 @@ ABOUT = (
 )
 
 
-def page(path: Path, cell: str) -> str:
-    """The whole page as HTML."""
-    stream = open_clip(path)  # it is decoded while the networks are loaded
+def page(path: Path, cell: str, name: str) -> str:
+    """The whole page as HTML, with this name as its title."""
+    stream = open_clip(path, name=name)  # it is decoded while the networks are loaded
     encoder, model = load_encoder(), load_action(cell)
     features = encoder.encode_clip(stream)
     clip = stream.clip()
-    steps = list(model.predict(features))
-    verdict = reading.verdict(model, steps)
+    reading = read_features(model, features, clip.duration)
     pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
     captioner = load_caption(captioner_for(clip.kind), cell)
     captions = captioner.captions_per_frame(captioner.encode(features), BEAM)
-    parts = {
+    parts: dict[str, figure_data.Data] = {
         "stage": {"pictures": pictures},
-        "verdict": {**figure_data.verdict(model, steps, verdict), "said": [[c.text, c.is_confident] for c in captions]},
-        "letters": figure_data.letters(model, steps),
+        "verdict": {**figure_data.verdict(reading), "said": [[c.text, c.is_confident] for c in captions]},
+        "letters": figure_data.letters(reading),
     }
-    if len(steps) > 1:
-        parts["timeline"] = {
-            "pictures": pictures,
-            **figure_data.timeline(model, features, steps, verdict, clip.duration),
-        }
+    if len(features) > 1:
+        parts["timeline"] = {"pictures": pictures, **figure_data.timeline(reading)}
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
-        stream = open_clip(path, STEPS)
-        closer = encoder.encode_clip(stream)
-        names = figure_data.chart_labels(model, steps)
-        parts["pieces"] = figure_data.segments_data(model, closer, clip.duration, names)
+        more_features = encoder.encode_clip(open_clip(path, STEPS, name))
+        names = figure_data.chart_labels(reading)
+        parts["pieces"] = figure_data.segments_data(model, more_features, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
-    return filled(path.name, about, {"shared": shared, "parts": parts})
+    return filled(printable(name), about, {"shared": shared, "parts": parts})
 
 
 def filled(title: str, about: str, data: figure_data.Data) -> str:

@@ -1,21 +1,30 @@
-"""A photo, a folder of images or a video, recognised by its content, becomes frames, in the process that asks."""
+"""A photo, an animation, a folder of images or a video, recognised by its content, becomes frames, in this process."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from pipeline.sandbox.animations import AnimationReader
+from pipeline.sandbox.filtered_reader import opened_by_pyav
+from pipeline.sandbox.folders import read_folder
 from pipeline.sandbox.key_frames import read_at_key_frames
 from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, MediaError
-from pipeline.sandbox.photos import read_folder, read_photo
-from pipeline.sandbox.sampling import sample_frames, stride_exponent_for
-from pipeline.sandbox.videos import browser_mime, claimed_duration, codec, open_video, size
+from pipeline.sandbox.opencv_reader import ConversionError, opened_by_opencv
+from pipeline.sandbox.photos import decode_photo, is_animated, opened_photo
+from pipeline.sandbox.pictures import make_frame
+from pipeline.sandbox.sampling import PictureReader, sample_frames, stride_exponent_for
+from pipeline.sandbox.videos import Video, inspect, opencv_shows_rightly
 
-REFERRED_TO = "avdiscard;nonref"  # FFmpeg then leaves out the pictures that no other one refers to
 SPARSE = 2  # the level from which it matters little which of some neighbouring pictures a frame is
 
+Messages = Generator[ClipInfo | Frame | ClipEnd, None, None]
 
-def decode(path: Path, max_steps: int, name: str) -> Generator[ClipInfo | Frame | ClipEnd, None, None]:
+
+def decode(path: Path, max_steps: int, name: str) -> Messages:
     """The file as a ClipStream takes it: what it is, at most ``max_steps`` frames that make the clip, and the end.
 
     Decodes in this very process: for files of strangers see media.read_clip. ``name`` is what error messages call the
@@ -24,8 +33,19 @@ def decode(path: Path, max_steps: int, name: str) -> Generator[ClipInfo | Frame 
     try:
         if path.is_dir():
             yield from read_folder(path, name, max_steps)
-        else:
-            yield from read_photo(path, name) or read_video(path, name, max_steps)
+            return
+        with opened_photo(path, name) as photo:
+            if photo is not None and is_animated(photo):
+                reader = AnimationReader(photo)
+                yield ClipInfo("video", *reader.size)
+                yield from sample_frames(reader, name, max_steps, None)
+            elif photo is not None:
+                picture, size = decode_photo(photo, name)
+                yield ClipInfo("photo", *size)
+                yield make_frame(0, 0.0, picture)
+                yield ClipEnd(0.0, (0.0,))
+            else:
+                yield from read_video(path, name, max_steps)
     except OSError as error:
         raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
     except MemoryError as error:
@@ -33,24 +53,65 @@ def decode(path: Path, max_steps: int, name: str) -> Generator[ClipInfo | Frame 
 
 
 def read_video(path: Path, name: str, max_steps: int) -> Iterator[ClipInfo | Frame | ClipEnd]:
-    """At key frames if they are near enough to where frames are wanted; else picture by picture, without decoding those
-    that no other picture refers to if frames are wanted 0.8 s apart or more."""
-    with open_video(path, name, REFERRED_TO) as capture:
-        claimed = claimed_duration(capture)
-        yield ClipInfo("video", *size(capture), browser_mime(path, codec(capture)), claimed)
-        stride_exponent = stride_exponent_for(claimed, max_steps)
-        if stride_exponent is not None and stride_exponent >= SPARSE:
-            if (yield from read_at_key_frames(path, name, claimed, max_steps)):
-                return
-            right = yield from sample_frames(capture, name, max_steps, stride_exponent)
-            if right >= stride_exponent:
-                return
-            stride_exponent = right
+    """By OpenCV where it shows the pictures rightly, else by PyAV; all times on the clock of a player."""
+    video = inspect(path, name)
+    is_first = True
+    for message in pictures_of(path, name, video, max_steps):
+        match message:
+            case ClipInfo():
+                if is_first:
+                    yield message
+                is_first = False
+            case Frame():
+                yield replace(message, time=message.time + video.start)
+            case ClipEnd():
+                times = tuple(time + video.start for time in message.times)
+                yield replace(message, duration=message.duration + video.start, times=times)
+
+
+def pictures_of(path: Path, name: str, video: Video, max_steps: int) -> Messages:
+    """The video's frames, with times from its first picture; from the beginning again if OpenCV cannot convert one."""
+    if opencv_shows_rightly(video):
+        try:
+            yield from read_by_opencv(path, name, video, max_steps)
+            return
+        except ConversionError:
+            pass
+    yield from read_pictures(partial(opened_by_pyav, path, name, video), name, video, max_steps)
+
+
+def read_by_opencv(path: Path, name: str, video: Video, max_steps: int) -> Messages:
+    """At key frames if they are near enough to where frames are wanted, else picture by picture."""
+    if (yield from read_at_key_frames(path, name, video, max_steps)):
+        return
+    yield from read_pictures(partial(opened_by_opencv, path, name, video), name, video, max_steps)
+
+
+def read_pictures(
+    open_video: Callable[[bool], AbstractContextManager[PictureReader]], name: str, video: Video, max_steps: int
+) -> Messages:
+    """Picture by picture. Those that no other picture refers to are left out if frames are wanted 0.8 s apart or more.
+
+    If the file is not as long as it claims, there is another pass.
+    """
+    stride_exponent = stride_exponent_for(video.claimed_duration, max_steps)
     while True:
-        with open_video(
-            path, name, REFERRED_TO if stride_exponent is not None and stride_exponent >= SPARSE else ""
-        ) as capture:
-            right = yield from sample_frames(capture, name, max_steps, stride_exponent)
+        with open_video(stride_exponent is not None and stride_exponent >= SPARSE) as reader:
+            yield ClipInfo("video", *reader.size, video.mime, video.claimed_duration + video.start)
+            right = yield from sample_frames(reader, name, max_steps, stride_exponent)
         if stride_exponent is None or right >= stride_exponent:
             return
         stride_exponent = right
+
+
+@contextmanager
+def opened_pictures(path: Path, name: str, by_opencv: bool = True) -> Iterator[tuple[PictureReader, float]]:
+    """A reader of all the pictures of a video or an animation, and the time of the first on a player's clock."""
+    with opened_photo(path, name) as photo:
+        if photo is not None and is_animated(photo):
+            yield AnimationReader(photo), 0.0
+            return
+    video = inspect(path, name)
+    open_video = opened_by_opencv if by_opencv and opencv_shows_rightly(video) else opened_by_pyav
+    with open_video(path, name, video) as reader:
+        yield reader, video.start

@@ -2,83 +2,110 @@
 
     python -m pipeline.sandbox.fork_server SOCKET
 
-Through the socket come jobs, each with the pipe that its child shall write to.
+Through the socket come jobs, each with the pipe that its child shall write to. The first thing that the server sends
+is READY, or a sentence why it cannot start. It ends, with its child, when the other end of the socket is closed.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
+import select
+import signal
 import socket
 import sys
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from PIL import Image
-
-from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES
-from pipeline.sandbox.decode import decode
-from pipeline.sandbox.messages import PIPE_BYTES, ClipEnd, ClipInfo, Frame, MediaError, write_message
-
-NICENESS = 10  # the CNN goes first: its threads wait for each other, and one that a decoder holds up holds up all
+READY = b"ready"
+NICENESS = 10  # the CNN goes first: its threads wait for each other, so one delayed thread delays them all
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+FIRST_WORDS = 2000  # bytes of the sentence why it cannot start
 
 
 def main() -> None:
     os.nice(NICENESS)
-    Image.init()  # Pillow's formats are modules too: no child shall have to import them
     with socket.socket(fileno=int(sys.argv[1])) as orders:
+        try:
+            prepare()
+        except Exception as error:  # a package that is missing or broken, or a limit that is none
+            orders.sendall(f"{type(error).__name__}: {error}".encode(errors="replace")[:FIRST_WORDS])
+            return
+        orders.sendall(READY)
         while True:
             job, descriptors, *_ = socket.recv_fds(orders, 1 << 16, 1)
             if not descriptors:
                 return  # the parent is gone
-            pid = os.fork()
-            if pid == 0:
+            ended, alive = os.pipe()  # the child holds ``alive`` open until it ends
+            child = os.fork()
+            if child == 0:
                 orders.close()
-                _child(json.loads(job), descriptors[0])
+                os.close(ended)
+                run_job(json.loads(job), descriptors[0])
             os.close(descriptors[0])
-            os.waitpid(pid, 0)
+            os.close(alive)
+            wait(child, ended, orders)
 
 
-def _child(job: dict[str, Any], descriptor: int) -> None:
-    """Do one job and end, whatever happens."""
+def prepare() -> None:
+    """Import whatever children need, so that none of them has to."""
+    # OpenCV must log FFmpeg's errors: only there it says that a conversion failed (see opencv_reader.ConversionLog).
+    os.environ.pop("OPENCV_FFMPEG_LOGLEVEL", None)
+    from PIL import Image
+
+    import pipeline.sandbox.browser_copy
+    import pipeline.sandbox.decode  # noqa: F401
+
+    Image.init()  # Pillow's formats are modules too
+
+
+def wait(child: int, ended: int, orders: socket.socket) -> None:
+    """Until the child has ended and so closed its end of the pipe ``ended``. If the parent goes first, both end."""
+    poll = select.poll()
+    poll.register(ended, select.POLLIN)
+    poll.register(orders, select.POLLRDHUP)
+    if ended not in dict(poll.poll()):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(ended)
+
+
+def run_job(job: dict[str, Any], descriptor: int) -> None:
+    """In the child: do one job and end, whatever happens."""
     try:
-        megabytes = DECODER_MEGABYTES * 10**6
-        resource.setrlimit(resource.RLIMIT_DATA, (megabytes, megabytes))
-        resource.setrlimit(resource.RLIMIT_CPU, (DECODER_CPU_SECONDS, DECODER_CPU_SECONDS))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with os.fdopen(descriptor, "wb", PIPE_BYTES) as pipe:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # no child outlives the server
+        limit_resources()
+        from pipeline.sandbox import opencv_reader
+        from pipeline.sandbox.browser_copy import copy
+        from pipeline.sandbox.decode import decode
+        from pipeline.sandbox.messages import PIPE_BYTES, MediaError, write_message
+
+        opencv_reader.log = opencv_reader.ConversionLog()
+        path, name = Path(job["path"]), job["name"]
+        with BufferedWriter(FileIO(descriptor, "wb"), PIPE_BYTES) as pipe:
             try:
-                _copy(job, pipe) if job["task"] == "copy" else _frames(job, pipe)
+                if job["task"] == "copy":
+                    write_message(pipe, copy(path, name))
+                else:
+                    for message in decode(path, job["max_steps"], name):
+                        write_message(pipe, message)
             except MediaError as error:
-                write_message(pipe, {"error": str(error)})
+                write_message(pipe, error)
     finally:
         os._exit(0)
 
 
-def _frames(job: dict[str, Any], pipe: IO[bytes]) -> None:
-    for message in decode(Path(job["path"]), job["max_steps"], job["name"]):
-        match message:
-            case ClipInfo(kind, width, height, mime, claimed):
-                write_message(pipe, {"opened": [kind, width, height, mime, claimed]})
-            case Frame(index, time, image, later, jpeg):
-                write_message(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
-                for picture in (image, later):
-                    if picture is not None:
-                        pipe.write(picture.data)
-                pipe.write(jpeg)
-            case ClipEnd(duration, times):
-                write_message(pipe, {"ended": [duration, times]})
-        pipe.flush()
+def limit_resources() -> None:
+    from pipeline.limits import DECODER_CPU_SECONDS, DECODER_MEGABYTES
 
-
-def _copy(job: dict[str, Any], pipe: IO[bytes]) -> None:
-    from pipeline.sandbox.browser_copy import copy
-
-    data = copy(Path(job["path"]), job["name"])
-    write_message(pipe, {"copy": len(data)})
-    pipe.write(data)
+    megabytes = DECODER_MEGABYTES * 10**6
+    resource.setrlimit(resource.RLIMIT_DATA, (megabytes, megabytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (DECODER_CPU_SECONDS, DECODER_CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # it has nothing to write
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Long clips, read at their key frames: a decoder can begin there without what came before.
+"""Reads long videos at their key frames: decoding can start at a key frame without the pictures before it.
 
-Where frames are wanted farther apart than a clip's key frames are, most of its pictures need not be decoded. A first
-pass goes over the packets and decodes none (an hour in a third of a second), which shows where the key frames are and
-how long the clip really is; then, for each frame wanted, decoding begins at one of them and goes on just long enough to
-see what moves.
+If the frames of a clip are farther apart than its key frames, most pictures need not be decoded. A first pass reads the
+packets without decoding (an hour in a third of a second). It finds the key frames and the true duration. Then decoding
+starts at one key frame for each frame of the clip, and stops after the later image that shows the motion.
 """
 
 from __future__ import annotations
@@ -16,62 +15,71 @@ import cv2
 
 from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_SECONDS
-from pipeline.sandbox.messages import ClipEnd, Frame
-from pipeline.sandbox.pictures import make_frame, shrink_to_preview
+from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame
+from pipeline.sandbox.opencv_reader import OpenCvReader, opened_by_opencv
+from pipeline.sandbox.pictures import make_frame
 from pipeline.sandbox.sampling import MOTION_GAP, STRIDE, TIME_SLACK, stride_exponent_for
-from pipeline.sandbox.videos import open_video
+from pipeline.sandbox.videos import Video
 
-FROM = 6.4  # seconds between frames wanted: below that, key frames are seldom near enough
+MIN_INTERVAL = 6.4  # seconds between frames: in denser clips key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
-LOOKED_AT = 20  # pictures before that is judged
+MIN_PICTURES = 20  # read before SPARSE is judged
 PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves it as it is
-SEEK_MARGIN = 17  # pictures: cv2 begins at the key frame before the 16th picture before the one it is to find
+SEEK_MARGIN = 17  # pictures: cv2 seeks to the key frame before the 16th picture before its target
 
 
-def read_at_key_frames(path: Path, name: str, claimed: float, max_steps: int) -> Generator[Frame | ClipEnd, None, bool]:
-    """The frames of a video that claims to last so many seconds; returns whether that was all of them. It was not if
-    the key frames are too rare, too many, or cannot be found again: then it must be read picture by picture."""
-    stretch = stretch_for(claimed, max_steps)
-    if stretch < FROM:
+def read_at_key_frames(
+    path: Path, name: str, video: Video, max_steps: int
+) -> Generator[ClipInfo | Frame | ClipEnd, None, bool]:
+    """The frames of a long video. Returns whether the clip is complete.
+
+    It is not if the video is short, or if its key frames are too rare, too many, or cannot be found again. Then the
+    video must be read picture by picture.
+    """
+    claimed = video.claimed_duration
+    interval = interval_for(claimed, max_steps)
+    if interval < MIN_INTERVAL:
         return False
-    keys = key_times(path, name, stretch)
-    stretch = stretch_for(keys[-1], max_steps) if len(keys) > 1 else 0
-    if stretch < FROM or max(b - a for a, b in pairwise(keys)) > stretch:
+    keys = key_times(path, name, video, interval)
+    interval = interval_for(keys[-1], max_steps) if len(keys) > 1 else 0
+    if interval < MIN_INTERVAL or max(b - a for a, b in pairwise(keys)) > interval:
         return False
-    firsts = {int((key + TIME_SLACK) / stretch): key for key in reversed(keys)}  # of each stretch
+    firsts = {int((key + TIME_SLACK) / interval): key for key in reversed(keys)}  # of each interval
     times: list[float] = []
-    with open_video(path, name) as capture:
+    with opened_by_opencv(path, name, video) as reader:
+        yield ClipInfo("video", *reader.size, video.mime, claimed + video.start)
         for key in sorted(firsts.values()):
-            frame = frame_after(capture, key, len(times))
+            frame = frame_after(reader, key, len(times))
             if frame is None:
                 return False
             yield frame
             times.append(frame.time)
-        if claimed > keys[-1] + stretch and lasts(capture, keys[-1] + stretch):
+        if claimed > keys[-1] + interval and has_frames_after(reader.capture, keys[-1] + interval):
             return False
-    yield ClipEnd(claimed if keys[-1] <= claimed <= keys[-1] + stretch else times[-1], tuple(times))
+    yield ClipEnd(claimed if keys[-1] <= claimed <= keys[-1] + interval else times[-1], tuple(times))
     return True
 
 
-def lasts(capture: cv2.VideoCapture, until: float) -> bool:
-    """Whether there are pictures after that time, from where the last frame was read on."""
+def has_frames_after(capture: cv2.VideoCapture, until: float) -> bool:
+    """Whether there are pictures after a time, searched from the last frame that was read."""
     while capture.grab():
         if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 > until:
             return True
     return False
 
 
-def stretch_for(seconds: float, max_steps: int) -> float:
-    """How far apart frames will be in a clip of this length, in seconds; 0 if it is unknown."""
+def interval_for(seconds: float, max_steps: int) -> float:
+    """Seconds between the frames of a clip of this duration; 0 if the duration is unknown."""
     stride_exponent = stride_exponent_for(seconds, max_steps)
     return 0.0 if stride_exponent is None else STRIDE * 2**stride_exponent
 
 
-def key_times(path: Path, name: str, farthest: float) -> list[float]:
-    """When the key frames are shown, in seconds, as their packets say; empty if two of them are farther apart, if they
-    are not sparse, or if that cannot be told."""
+def key_times(path: Path, name: str, video: Video, farthest: float) -> list[float]:
+    """The times of the key frames in seconds, from their packets; empty if two of them are farther apart than
+    ``interval``, if they are not sparse, or if the packets have no times."""
     found: list[float] = []
-    with open_video(path, name) as capture:
+    with opened_by_opencv(path, name, video) as reader:
+        capture = reader.capture
         if not capture.set(cv2.CAP_PROP_FORMAT, PACKETS):
             return []
         first = None
@@ -84,24 +92,25 @@ def key_times(path: Path, name: str, farthest: float) -> list[float]:
             if time > MAX_SECONDS or (found and not found[-1] < time <= found[-1] + farthest):
                 return []
             found.append(time)
-            if len(found) == LOOKED_AT and time < LOOKED_AT * SPARSE:
+            if len(found) == MIN_PICTURES and time < MIN_PICTURES * SPARSE:
                 return []
     return found
 
 
-def frame_after(capture: cv2.VideoCapture, key: float, index: int) -> Frame | None:
-    """The frame a moment after a key frame, and its later one; None if the file cannot be read from there."""
+def frame_after(reader: OpenCvReader, key: float, index: int) -> Frame | None:
+    """The first frame after a key frame, with its later image; None if the file cannot be read from there."""
+    capture = reader.capture
     at = key + SEEK_MARGIN / capture.get(cv2.CAP_PROP_FPS)
     if not capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at) or not capture.grab():
         return None
     time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-    ok, picture = capture.retrieve()
-    if not ok or not key <= time <= at + STRIDE:
+    picture = reader.picture()
+    if picture is None or not key <= time <= at + STRIDE:
         return None
-    picture = shrink_to_preview(picture)
     while capture.grab():
         if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
-            ok, later = capture.retrieve()
-            alike = ok and shrink_to_preview(later).shape == picture.shape
-            return make_frame(index, time, picture, fit_to_canvas(shrink_to_preview(later)) if alike else None)
+            later = reader.picture()
+            if later is None or later.shape != picture.shape:
+                break
+            return make_frame(index, time, picture, fit_to_canvas(later))
     return make_frame(index, time, picture)

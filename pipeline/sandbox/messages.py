@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from io import BytesIO
-from typing import IO, Any, Literal
+from io import BufferedIOBase, BytesIO
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -23,7 +23,7 @@ class MediaError(Exception):
 
 @dataclass(frozen=True)
 class ClipInfo:
-    """What is known of a file before its first picture is decoded."""
+    """The properties of a file, sent before its first frame."""
 
     kind: Kind
     width: int  # of the file's pictures, upright, in pixels
@@ -34,12 +34,12 @@ class ClipInfo:
 
 @dataclass(frozen=True)
 class Frame:
-    """One kept picture of a clip.
+    """One frame of a clip.
 
-    ``index`` counts kept frames from 0, ``time`` is in seconds from the clip's first picture, ``image`` is
-    (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py), ``later`` is the picture MOTION_GAP seconds on,
-    of the same shape, or None where there is none (photos, folders, the end of a clip), and ``jpeg`` is the picture in
-    its own proportions, to look at.
+    ``index`` counts the frames from 0. ``time`` is in seconds on the player's clock, which starts with the first sound
+    or picture. ``image`` is (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py). ``later_image`` is the
+    image MOTION_GAP seconds later, of the same shape, or None where there is none (photos, folders, the end of a clip).
+    ``preview_jpeg`` is the picture in its own proportions.
     """
 
     index: int
@@ -51,113 +51,154 @@ class Frame:
 
 @dataclass(frozen=True)
 class ClipEnd:
-    """What is known in the end: the last picture's time in seconds, and which of the frames make the clip."""
+    """The end of a clip: the time of its last picture in seconds, and the times of the frames that are in the clip."""
 
     duration: float
     times: tuple[float, ...]
+    left_out: tuple[str, ...] = ()  # names of files of a folder that are no part of the clip
 
 
-MAX_HEADER_BYTES = 200_000  # bytes of JSON
-MAX_JPEG_BYTES = 10**6  # bytes
-MAX_CLIP_JPEG_BYTES = 50 * 10**6  # of one clip
+def printable(text: str) -> str:
+    """Text with file names, safe to show anywhere: characters that are not printable are escaped, and so are bytes that
+    are not text (which Python holds as lone surrogates)."""
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
 
 
+def _escaped(character: str) -> str:
+    try:
+        return character.encode("unicode_escape").decode() if character.encode() else ""
+    except UnicodeEncodeError:
+        return f"\\x{ord(character) & 0xFF:02x}"
+
+
+Message = ClipInfo | Frame | ClipEnd | bytes | MediaError  # bytes are a browser copy; the last three are final
+
+PIPE_BYTES = 1 << 20
+MAX_HEADER_BYTES = 200_000  # of the line of JSON that begins a message
+MAX_JPEG_BYTES = 10**6  # of one frame
+MAX_CLIP_JPEG_BYTES = 50 * 10**6
+MAX_NAMES = 300  # of files that are left out
 KINDS, MIMES = ("video", "photo", "folder"), (None, "video/mp4", "video/webm")
 
 
-PIPE_BYTES = 1 << 20
-
-
-Message = ClipInfo | Frame | ClipEnd | bytes | MediaError  # what a child says: the last three are last words
-
-
-class MessageValidator:
-    """What a child has said so far: its messages must make sense in their order."""
-
-    def __init__(self, job: dict[str, Any]) -> None:
-        self._task, self._most = job["task"], job.get("max_steps", 0)
-        self._opened: ClipInfo | None = None
-        self._times: set[float] = set()
-        self._bytes = 0
-
-    def check(self, message: Message) -> None:
-        """Raises _BrokenError for one that none of our own children would send here."""
-        match message:
-            case MediaError():
-                fine = True
-            case bytes():
-                fine = self._task == "copy"
-            case ClipInfo():
-                fine = self._task == "frames" and self._opened is None
-                self._opened = message
-            case Frame(time=time, preview_jpeg=jpeg):
-                fine = self._opened is not None and not (self._opened.kind == "photo" and self._times)
-                self._times.add(time)
-                self._bytes += len(jpeg)
-                fine = fine and self._bytes <= MAX_CLIP_JPEG_BYTES
-            case ClipEnd(times=times):
-                fine = 0 < len(times) <= self._most and list(times) == sorted(set(times)) and self._times >= set(times)
-        if not fine:
-            raise ProtocolError
-
-
 class ProtocolError(Exception):
-    """What came through the pipe is not what was asked for."""
+    """The bytes in the pipe are not a valid message."""
 
 
-def read_message(pipe: IO[bytes]) -> Message:
-    """The next that the child says; nothing in it is believed."""
-    message = json.loads(pipe.readline(MAX_HEADER_BYTES))
-    if "frame" in message:
-        return _frame(pipe, *message["frame"])
-    if "opened" in message:
-        kind, width, height, mime, claimed = message["opened"]
+# The child's end.
+
+
+def write_message(pipe: BufferedIOBase, message: Message) -> None:
+    """One message: a line of JSON, then the bytes that it announces."""
+    match message:
+        case ClipInfo(kind, width, height, mime, claimed):
+            _write_header(pipe, {"opened": [kind, width, height, mime, claimed]})
+        case Frame(index, time, image, later, jpeg):
+            _write_header(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
+            for picture in (image, later):
+                if picture is not None:
+                    pipe.write(picture.data)
+            pipe.write(jpeg)
+        case ClipEnd(duration, times, left_out):
+            _write_header(pipe, {"ended": [duration, times, left_out[:MAX_NAMES]]})
+        case bytes():
+            _write_header(pipe, {"copy": len(message)})
+            pipe.write(message)
+        case MediaError():
+            _write_header(pipe, {"error": str(message)})
+    pipe.flush()
+
+
+def _write_header(pipe: BufferedIOBase, header: dict[str, Any]) -> None:
+    pipe.write(json.dumps(header).encode() + b"\n")
+
+
+# The parent's end: nothing that comes through the pipe is believed.
+
+
+def read_message(pipe: BufferedIOBase) -> Message:
+    """The next message. Raises ProtocolError, or whatever json, numpy and Pillow raise for nonsense."""
+    header = json.loads(pipe.readline(MAX_HEADER_BYTES))
+    if "frame" in header:
+        return _read_frame(pipe, *header["frame"])
+    if "opened" in header:
+        kind, width, height, mime, claimed = header["opened"]
         if kind not in KINDS or mime not in MIMES:
             raise ProtocolError
         return ClipInfo(kind, int(width), int(height), mime, _seconds(claimed))
-    if "ended" in message:
-        duration, times = message["ended"]
-        return ClipEnd(_seconds(duration), tuple(map(_seconds, times)))
-    if "copy" in message:
-        return _bytes(pipe, message["copy"], COPY_MEGABYTES * 10**6)
-    return MediaError(str(message["error"]).replace("\n", " "))
+    if "ended" in header:
+        duration, times, left_out = header["ended"]
+        if len(left_out) > MAX_NAMES:
+            raise ProtocolError
+        return ClipEnd(_seconds(duration), tuple(map(_seconds, times)), tuple(map(str, left_out)))
+    if "copy" in header:
+        return _read_bytes(pipe, header["copy"], COPY_MEGABYTES * 10**6)
+    return MediaError(printable(str(header["error"])))
 
 
-def _seconds(message: float) -> float:
-    if not 0 <= message < math.inf:
+def _seconds(value: float) -> float:
+    if not 0 <= value < math.inf:
         raise ProtocolError
-    return float(message)
+    return float(value)
 
 
-def _frame(pipe: IO[bytes], index: int, time: float, canvas: list[int], moves: bool, jpeg: int) -> Frame:
+def _read_frame(
+    pipe: BufferedIOBase, index: int, time: float, canvas: list[int], has_later: bool, jpeg_bytes: int
+) -> Frame:
     if tuple(canvas) not in (WIDE, TALL):
         raise ProtocolError
-    image = _picture(pipe, *canvas)
-    later = _picture(pipe, *canvas) if moves else None
-    shown = _bytes(pipe, jpeg, MAX_JPEG_BYTES)
-    with Image.open(
-        BytesIO(shown), formats=["JPEG"]
-    ) as header:  # it will be unpacked here: no other format, none larger
+    image = _read_picture(pipe, *canvas)
+    later = _read_picture(pipe, *canvas) if has_later else None
+    jpeg = _read_bytes(pipe, jpeg_bytes, MAX_JPEG_BYTES)
+    # It will be decoded in this process: no other format, and none larger than what a child of ours makes.
+    with Image.open(BytesIO(jpeg), formats=["JPEG"]) as header:
         if max(header.size) > 4 * PREVIEW_SIDE:
             raise ProtocolError
-    return Frame(int(index), _seconds(time), image, later, shown)
+    return Frame(int(index), _seconds(time), image, later, jpeg)
 
 
-def _picture(pipe: IO[bytes], height: int, width: int) -> np.ndarray:
+def _read_picture(pipe: BufferedIOBase, height: int, width: int) -> np.ndarray:
     picture = np.empty((height, width, 3), np.uint8)
-    if pipe.readinto(memoryview(picture).cast("B")) != picture.size:
+    if pipe.readinto(picture.data.cast("B")) != picture.size:
         raise ProtocolError
     return picture
 
 
-def _bytes(pipe: IO[bytes], count: int, most: int) -> bytes:
+def _read_bytes(pipe: BufferedIOBase, count: int, most: int) -> bytes:
     if not 0 <= count <= most:
         raise ProtocolError
-    found = pipe.read(count)
-    if len(found) != count:
+    data = pipe.read(count)
+    if len(data) != count:
         raise ProtocolError
-    return found
+    return data
 
 
-def write_message(pipe: IO[bytes], message: dict[str, Any]) -> None:
-    pipe.write(json.dumps(message).encode() + b"\n")
+class MessageValidator:
+    """Checks that a child's messages make sense in their order."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._task, self._max_steps = job["task"], job.get("max_steps", 0)
+        self._info: ClipInfo | None = None
+        self._times: set[float] = set()
+        self._jpeg_bytes = 0
+
+    def check(self, message: Message) -> None:
+        """Raises ProtocolError for a message that does not fit the job or the messages before it."""
+        match message:
+            case MediaError():
+                valid = True
+            case bytes():
+                valid = self._task == "copy"
+            case ClipInfo():
+                valid = self._task == "frames" and self._info is None
+                self._info = message
+            case Frame(time=time, preview_jpeg=jpeg):
+                valid = self._info is not None and not (self._info.kind == "photo" and self._times)
+                self._times.add(time)
+                self._jpeg_bytes += len(jpeg)
+                valid = valid and self._jpeg_bytes <= MAX_CLIP_JPEG_BYTES
+            case ClipEnd(times=times):
+                in_order = list(times) == sorted(set(times))
+                valid = 0 < len(times) <= self._max_steps and in_order and self._times >= set(times)
+        if not valid:
+            raise ProtocolError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import cv2
 import numpy as np
 
@@ -10,6 +12,7 @@ from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.messages import Frame, MediaError
 
 JPEG_QUALITY = 80
+SQUARE = Fraction(1)
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
@@ -21,14 +24,25 @@ def check_pixels(name: str, width: int, height: int) -> None:
         )
 
 
-def shrink_to_preview(image: np.ndarray) -> np.ndarray:
-    """Shrink (H, W, 3) so that its short side is at most KEPT_SIDE, and a panorama's long side 4 times that."""
-    height, width = image.shape[:2]
+def shown_size(width: int, height: int, pixel_shape: Fraction) -> tuple[int, int]:
+    """Width and height in square pixels of a picture whose pixels are not square; one side grows, as in browsers."""
+    return (round(width * pixel_shape), height) if pixel_shape >= 1 else (width, round(height / pixel_shape))
+
+
+def preview_size(width: int, height: int) -> tuple[int, int]:
+    """The same proportions, with a short side of KEPT_SIDE at most, and a panorama's long side of 4 times that."""
     scale = min(PREVIEW_SIDE / min(height, width), 4 * PREVIEW_SIDE / max(height, width), 1.0)
-    if scale == 1.0:
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def shrink_to_preview(image: np.ndarray, pixel_shape: Fraction = SQUARE) -> np.ndarray:
+    """Shrink (H, W, ...) to its preview size, in square pixels. ``pixel_shape`` is width / height of a pixel now."""
+    height, width = image.shape[:2]
+    size = preview_size(*shown_size(width, height, pixel_shape))
+    if size == (width, height):
         return image
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    shrinks = size[0] <= width and size[1] <= height
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def make_frame(index: int, time: float, picture: np.ndarray, later: np.ndarray | None = None) -> Frame:

@@ -91,7 +91,7 @@ def test_every_number_on_screen_adds_up(name, x):
     found = trace(cell, x)
     for step in range(T):
         for unit in range(H):
-            for row in gate_terms(name, cell, found, step, unit):
+            for row in gate_terms(cell, found, step, unit):
                 assert row.total == pytest.approx(row.from_input + row.from_state + row.bias)
                 squashed = np.tanh(row.total) if row.activation == "tanh" else 1 / (1 + np.exp(-row.total))
                 assert squashed == pytest.approx(row.value, abs=1e-5)

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from pipeline.media.samples import sample_path
 from tests.browser.uploading import remove_upload, upload
 from tests.hostile import corpus
-from tests.test_sandbox import is_empty_nursery
+from tests.sample_media import no_decoder_is_left
 
 pytestmark = pytest.mark.browser
 
@@ -49,4 +49,4 @@ def test_every_file_ends_in_an_answer_or_a_sentence_and_the_app_goes_on(page, up
     remove_upload(page)
     expect(answer(page, sample_path("bikes").read_bytes())).to_be_visible()
     assert not list(uploads.glob("unroll-*"))
-    assert is_empty_nursery()
+    assert no_decoder_is_left()

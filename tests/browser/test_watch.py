@@ -6,12 +6,14 @@ import pytest
 from playwright.sync_api import expect
 
 from pipeline.media.reader import read_clip
+from pipeline.media.samples import SAMPLES, sample_path
 from tests.browser.uploading import remove_upload, upload
 from tests.sample_media import ISCC, wait_until
 
 pytestmark = pytest.mark.browser
 
 LAST = "After all {} frames"
+STEPS = {sample: len(read_clip(sample_path(sample)).frames) for sample in SAMPLES}
 
 
 def test_an_uploaded_clip_gets_a_label_a_chart_and_its_frames(page, uploads):
@@ -183,3 +185,23 @@ def test_at_phone_width_nothing_is_cut_off(chromium, server, scheme):
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 400
     page.context.close()
+
+
+def test_the_keys_move_the_clip_that_is_shown_and_no_earlier_one(page):
+    """Samples of different lengths, one after the other: what listened for the clip before ends with it."""
+    for sample in ("carphone", "bunny", "bikes"):
+        page.get_by_role("button", name=sample).or_(page.get_by_role("radio", name=sample)).first.click()
+        page.locator(f".tracks[aria-valuemax='{STEPS[sample]}']").first.wait_for()
+    page.wait_for_function("document.querySelector('video').readyState >= 2")
+    page.evaluate(
+        "document.querySelector('video').addEventListener('seeked', () => window.seeks = (window.seeks ?? 0) + 1)"
+    )
+    tracks = page.locator(".tracks").first
+    tracks.focus()
+    last = STEPS["bikes"]
+    for seeks, (key, step) in enumerate(
+        (("Home", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("End", last), ("ArrowLeft", last - 1)), start=1
+    ):
+        page.keyboard.press(key)
+        page.wait_for_function(f"window.seeks >= {seeks}")  # the player has followed, and said so to whoever listens
+        expect(tracks).to_have_attribute("aria-valuenow", str(step))

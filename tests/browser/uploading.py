@@ -1,4 +1,4 @@
-"""A file chosen in the page's uploader, and taken out again."""
+"""A file chosen in the page's uploader, and removed again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def upload(page: Page, path: Path) -> None:
 
 
 def remove_upload(page: Page) -> None:
-    """Take the file back out of the uploader, and see it gone."""
-    button = page.get_by_test_id("stFileUploader").get_by_role("button", name="Remove")
-    button.first.click()
+    """Press Remove beside the name of the uploaded file, and see it gone."""
+    button = page.locator(".st-key-clip").get_by_role("button", name="Remove")
+    button.click()
     expect(button).to_have_count(0)

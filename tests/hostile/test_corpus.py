@@ -12,7 +12,7 @@ from pipeline.media.clip import Clip
 from pipeline.media.reader import read_clip
 from pipeline.sandbox.messages import MediaError
 from tests.hostile import corpus
-from tests.test_sandbox import is_empty_nursery
+from tests.sample_media import no_decoder_is_left
 
 
 def outcome(path: Path, data: bytes) -> Clip | str:
@@ -48,7 +48,7 @@ def test_every_file_ends_in_a_clip_or_a_sentence(tmp_path):
     assert len(found) > 560
     clips = sum(isinstance(each, Clip) for each in found.values())
     assert 50 < clips < len(found) - 50  # damage is survived as far as it goes, not refused wholesale
-    assert is_empty_nursery()
+    assert no_decoder_is_left()
     assert not list(tmp_path.iterdir())
 
 

@@ -15,34 +15,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import decoder_process
+from pipeline.media import decoder_process, server_pool
 from pipeline.media.clip import ClipStream
-from pipeline.media.decoder_process import MESSAGES_PER_STEP, ForkServer, start_decoding
+from pipeline.media.decoder_process import MESSAGES_PER_STEP, start_decoding
 from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
+from pipeline.media.server_pool import ForkServer
 from pipeline.sandbox.decode import decode
-from pipeline.sandbox.messages import MediaError
-from tests.sample_media import decoders
+from pipeline.sandbox.messages import MAX_NAMES, MediaError
+from tests.sample_media import decoders, no_decoder_is_left
 
 JPEG = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
 
 
 @pytest.fixture
 def fresh(monkeypatch) -> None:
-    """Nurseries of this test's own, with this test's environment, and none left over."""
-    idle = decoder_process.queue.LifoQueue()
-    monkeypatch.setattr(decoder_process, "_idle", idle)
+    """Fork servers of this test's own, with this test's environment, and none left over."""
+    idle = server_pool.queue.LifoQueue()
+    monkeypatch.setattr(server_pool, "_idle", idle)
     yield
     while not idle.empty():
         idle.get().kill()
-
-
-def is_empty_nursery() -> bool:
-    """Whether every decoder has ended, given a moment to do so."""
-    for _ in range(200):
-        if not decoders():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_the_child_hands_over_what_it_decoded(concert, cat):
@@ -58,15 +50,15 @@ def test_the_child_hands_over_what_it_decoded(concert, cat):
 
 def test_nothing_is_left_when_a_clip_was_read(concert):
     read_clip(concert)
-    assert is_empty_nursery()
+    assert no_decoder_is_left()
 
 
 @pytest.mark.usefixtures("fresh")
 def test_decoders_give_way_to_whoever_waits_for_them(cat):
     read_clip(cat)
-    nursery = decoder_process._idle.get()
-    assert os.getpriority(os.PRIO_PROCESS, nursery._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
-    nursery.end()
+    server = server_pool._idle.get()
+    assert os.getpriority(os.PRIO_PROCESS, server._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    server.end()
 
 
 @pytest.mark.usefixtures("fresh")
@@ -83,7 +75,7 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_
         read_clip(slow_clip)
     killer.join()
     assert read_clip(cat).kind == "photo"
-    assert is_empty_nursery()
+    assert no_decoder_is_left()
 
 
 @pytest.mark.usefixtures("fresh")
@@ -92,7 +84,7 @@ def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
     os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
     with pytest.raises(MediaError, match="takes longer"):
         start_decoding(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
-    assert is_empty_nursery()
+    assert no_decoder_is_left()
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 60)
     assert read_clip(cat).kind == "photo"
 
@@ -107,15 +99,15 @@ def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slo
         Image.new("RGB", (6000, 6000)).save(path)
     with pytest.raises(MediaError, match=r"could not be decoded|needs more memory"):
         read_clip(path)
-    assert is_empty_nursery()
+    assert no_decoder_is_left()
 
 
 @pytest.mark.usefixtures("fresh")
 def test_a_child_knows_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hush")
-    nursery = ForkServer()
-    environment = Path(f"/proc/{nursery._process.pid}/environ").read_bytes()
-    nursery.kill()
+    server = ForkServer()
+    environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
+    server.kill()
     assert b"hush" not in environment
     assert b"PATH=" in environment
 
@@ -154,16 +146,17 @@ HOSTILE = {
     "nothing": b"",
     "nonsense": b"\xff" * 99,
     "a deep list": b"[" * 150_000,
-    "no beginning": frame(0) + line({"ended": [0, [0]]}),
+    "no beginning": frame(0) + line({"ended": [0, [0], []]}),
     "two beginnings": OPENED + OPENED,
     "another kind": line({"opened": ["cat", 4, 3, None, 0]}),
     "another type": line({"opened": ["video", 4, 3, "text/html", 0]}),
     "a time that is none": OPENED + frame(float("nan")),
     "a negative time": OPENED + frame(-1),
-    "no frames": OPENED + line({"ended": [0, []]}),
-    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1]]}),
+    "no frames": OPENED + line({"ended": [0, [], []]}),
+    "a frame that never came": OPENED + frame(0) + line({"ended": [0, [0, 1], []]}),
     "a photo of two": PHOTO + frame(0) + frame(1),
     "a copy that nobody wanted": line({"copy": 3}) + b"abc",
+    "more names than are sent": OPENED + frame(0) + line({"ended": [0, [0], ["x"] * (MAX_NAMES + 1)]}),
     "another format": OPENED + frame(0, PNG),
     "more than was wanted": OPENED + frame(0) * (MESSAGES_PER_STEP * MAX_STEPS + 1),
 }
@@ -194,7 +187,7 @@ def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
         raise BrokenPipeError
 
     monkeypatch.setattr(ForkServer, "send", gone)
-    with pytest.raises(MediaError, match="there is no decoder"):
+    with pytest.raises(MediaError, match="decoder process cannot start"):
         read_clip(cat)
 
 
@@ -202,4 +195,4 @@ def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
 def test_a_stream_that_nobody_reads_ends_its_child(slow_clip):
     with open_clip(slow_clip):
         pass
-    assert is_empty_nursery()
+    assert no_decoder_is_left()

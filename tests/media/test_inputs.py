@@ -26,7 +26,9 @@ def tree(tmp_path: Path) -> Path:
 
 
 def names(tree: Path, *paths: str, each: bool = False) -> list[str]:
-    return [str(Path(path).relative_to(tree)) for path in expand_inputs([str(tree / path) for path in paths], each)]
+    return [
+        str(Path(path).relative_to(tree)) for path in expand_inputs([str(tree / path) for path in paths], each).paths
+    ]
 
 
 def test_a_folder_of_nothing_but_images_is_a_clip_and_any_other_is_walked(tree):

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
+from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +12,8 @@ from PIL import Image
 from pipeline.canvas import PREVIEW_SIDE, WIDE
 from pipeline.media.clip import ClipStream, decode_jpeg
 from pipeline.media.reader import MAX_STEPS, read_clip
+from pipeline.sandbox import decode as decode_module
+from pipeline.sandbox import videos
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.messages import MediaError
 from pipeline.sandbox.sampling import MOTION_GAP, STRIDE
@@ -130,21 +133,13 @@ def test_a_cut_off_clip_gives_what_is_left(tmp_path):
 
 @pytest.fixture
 def claim(monkeypatch):
-    """claim(count) makes every video say that it has so many pictures."""
-    open_capture = cv2.VideoCapture
+    """claim(count) makes every video say that it has so many pictures, at 10 a second."""
 
     def lie(count: float) -> None:
-        class Lying:  # around a capture, not derived from it: cv2's types do not survive being subclassed
-            def __init__(self, *arguments):
-                self.capture = open_capture(*arguments)
+        def inspect(path: Path, name: str) -> videos.Video:
+            return replace(videos.inspect(path, name), claimed_duration=max(0.0, (count - 1) / 10))
 
-            def __getattr__(self, name):
-                return getattr(self.capture, name)
-
-            def get(self, prop):
-                return count if prop == cv2.CAP_PROP_FRAME_COUNT else self.capture.get(prop)
-
-        monkeypatch.setattr(cv2, "VideoCapture", Lying)
+        monkeypatch.setattr(decode_module, "inspect", inspect)
 
     return lie
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.analysis import reading
+from pipeline.analysis.reading import read_features
 from pipeline.media.reader import read_clip
-from pipeline.models.action import ActionStep, load_action
+from pipeline.models.action import load_action
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.messages import MediaError
 from tests.sample_media import ISCC
@@ -85,31 +85,6 @@ def test_unknown_motion_is_not_motion_of_zero(lstm, bikes_features):
     assert np.abs(known - unknown).max() > 1e-4
 
 
-def steps_led_by(lstm, top_labels: list[int]) -> list[ActionStep]:
-    probabilities = np.full((len(top_labels), len(lstm.labels)), 0.5 / len(lstm.labels), np.float32)
-    probabilities[range(len(top_labels)), top_labels] += 0.5
-    return [ActionStep(t, t / 5, p, np.zeros(1)) for t, p in enumerate(probabilities)]
-
-
-@pytest.mark.parametrize(
-    ("top_labels", "decided"),
-    [([3], 0), ([3, 3, 3], 0), ([1, 3, 3], 1), ([3, 1, 3], 2), ([1, 2, 3], 2), ([3, 3, 1, 1], 2)],
-)
-def test_a_verdict_stands_since_the_last_change(lstm, top_labels, decided):
-    verdict = reading.verdict(lstm, steps_led_by(lstm, top_labels))
-    assert verdict.label == lstm.labels[top_labels[-1]]
-    assert verdict.decided_step == decided
-
-
-def test_a_verdict_ranks_every_label_and_is_sure_from_the_threshold_on(lstm, bikes_features):
-    steps = list(lstm.predict(bikes_features))
-    verdict = reading.verdict(lstm, steps)
-    ranked = [p for _, p in verdict.ranked]
-    assert ranked == sorted(ranked, reverse=True)
-    assert {label for label, _ in verdict.ranked} == set(lstm.labels)
-    assert verdict.is_confident == (verdict.probability >= lstm.threshold)
-
-
 def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
     """iscc-samples has the same minute of a concert in every container FFmpeg knows.
 
@@ -121,7 +96,7 @@ def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
             clip = read_clip(path)
         except MediaError:
             continue
-        labels[path.suffix] = reading.verdict(lstm, list(lstm.predict(encoder.encode_frames(clip.frames)))).label
+        labels[path.suffix] = read_features(lstm, encoder.encode_clip(clip), clip.duration).prediction.label
     assert {".mp4", ".webm", ".mkv", ".avi", ".mov", ".wmv", ".flv", ".gif", ".mpeg", ".3gp"} <= set(labels)
     assert len(labels) >= 18
     del labels[".gif"]

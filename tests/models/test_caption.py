@@ -33,7 +33,7 @@ def seen() -> np.ndarray:
 
 def test_every_word_is_accounted_for(model, seen):
     scene = model.encode_array(seen[:1])
-    *steps, end = model.generate(scene)
+    *steps, end = model.stream_words(scene)
     assert end.word == ""
     for step in (*steps, end):
         assert step.word in {*WORDS, ""}
@@ -66,7 +66,7 @@ def test_watching_the_search_ends_where_searching_ends(model, seen):
 
 
 def test_drawn_words_come_as_a_stream(model, seen):
-    steps = model.generate(model.encode_array(seen[:1]), nucleus_sampler(1.0, 0.9, seed=4))
+    steps = model.stream_words(model.encode_array(seen[:1]), nucleus_sampler(1.0, 0.9, seed=4))
     first = next(steps)  # nothing after it was asked for yet
     assert first.word in WORDS
 
@@ -117,7 +117,7 @@ def test_missing_places_change_nothing(model, seen):
     exists = torch.tensor([[True] * 5 + [False] * 3])
     with torch.inference_mode():
         short, long = model.encode_array(seen[:1]), model.decoder.encode(torch.from_numpy(padded), exists)
-    for one, other in zip(model.generate(short), model.generate(long), strict=True):
+    for one, other in zip(model.stream_words(short), model.stream_words(long), strict=True):
         assert one.word == other.word
         assert one.probability == pytest.approx(other.probability, abs=1e-5)
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from pipeline.__main__ import main
 from pipeline.models.checkpoint import WEIGHTS, load_card
-from pipeline.models.lenet import SIDE, DigitReader, grid_of, ink_of, load_digits
+from pipeline.models.lenet import SIDE, DigitReader, digit_grid, enlarge_ink, load_digits
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +50,10 @@ def test_a_photographed_digit_is_dark_on_light_larger_and_off_centre(reader, uns
 
 def test_planes_have_the_sizes_of_the_figure(reader, unseen):
     found = reader.read(unseen[0][0])
-    shapes = [tuple(plane.shape[1:]) for plane in found.planes]
+    shapes = [tuple(plane.shape[1:]) for plane in found.maps]
     assert shapes == [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120,), (84,), (10,)]
     assert found.probabilities.sum() == pytest.approx(1, abs=1e-5)
-    assert ink_of(grid_of(unseen[0][0])).shape == (SIDE, SIDE)
+    assert enlarge_ink(digit_grid(unseen[0][0])).shape == (SIDE, SIDE)
 
 
 def test_the_command_reads_files_and_goes_on_after_a_bad_one(capsys, tmp_path, unseen):

@@ -1,19 +1,25 @@
-"""The FFmpeg inside OpenCV reads what strangers send, so it must not be one with a hole that is known."""
+"""Two copies of FFmpeg read untrusted files, OpenCV's and PyAV's. Neither may have a known hole."""
 
 from __future__ import annotations
 
 import re
 
+import av
 import cv2
 import pytest
 
-# Those of opencv-python-headless 4.14.0.94. Version 5.0.0.93 brought an older FFmpeg, with CVE-2026-8461 in it, under
-# a higher number of its own: what counts is what is inside, not the number of the package.
+# The versions in opencv-python-headless 4.14.0.94 and av 18.1.0. opencv-python-headless 5.0.0.93 has an older FFmpeg,
+# with CVE-2026-8461, so the package's number says nothing about the FFmpeg in it.
 LEAST = {"avcodec": (62, 28, 102), "avformat": (62, 12, 102)}
 
 
 @pytest.mark.parametrize("library", LEAST)
-def test_ffmpeg_is_not_older_than_the_one_that_was_chosen(library):
-    found = re.search(rf"{library}:\s+YES \((\d+)\.(\d+)\.(\d+)\)", cv2.getBuildInformation())
-    assert found, "OpenCV was built without it, or tells it otherwise"
-    assert tuple(map(int, found.groups())) >= LEAST[library]
+def test_the_ffmpeg_of_opencv_is_not_older_than_the_one_that_was_chosen(library):
+    version = re.search(rf"{library}:\s+YES \((\d+)\.(\d+)\.(\d+)\)", cv2.getBuildInformation())
+    assert version, "OpenCV was built without it, or its build information has another form"
+    assert tuple(map(int, version.groups())) >= LEAST[library]
+
+
+@pytest.mark.parametrize("library", LEAST)
+def test_the_ffmpeg_of_pyav_is_not_older_than_the_one_that_was_chosen(library):
+    assert av.library_versions[f"lib{library}"] >= LEAST[library]

@@ -12,8 +12,9 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.reader import MAX_STEPS
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.key_frames import SEEK_MARGIN, key_times
+from pipeline.sandbox.opencv_reader import opened_by_opencv
 from pipeline.sandbox.sampling import MOTION_GAP, sample_frames
-from pipeline.sandbox.videos import open_video
+from pipeline.sandbox.videos import inspect
 
 SECONDS, RATE = 240, 10
 
@@ -64,7 +65,9 @@ def test_frames_are_true_and_evenly_spread(make_long, suffix):
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
 def test_they_are_found_where_they_are(make_long, suffix, preset):
     path = make_long(40, suffix, preset)
-    assert key_times(path, "clip", 12.8) == pytest.approx([4.0 * k for k in range(SECONDS // 4)], abs=0.01)
+    assert key_times(path, "clip", inspect(path, "clip"), 12.8) == pytest.approx(
+        [4.0 * k for k in range(SECONDS // 4)], abs=0.01
+    )
     times = [frame.time for frame in whole(path).frames]
     assert (np.array(times) - SEEK_MARGIN / RATE + 2) % 4 == pytest.approx(2, abs=0.01)
 
@@ -72,8 +75,8 @@ def test_they_are_found_where_they_are(make_long, suffix, preset):
 @pytest.mark.parametrize("every", [1, 2000])
 def test_where_they_are_too_many_or_too_rare_every_picture_is_decoded(make_long, every):
     path = make_long(every)
-    with open_video(path, "clip") as capture:
-        *_, ended = sample_frames(capture, "clip", MAX_STEPS, None)
+    with opened_by_opencv(path, "clip", inspect(path, "clip")) as reader:
+        *_, ended = sample_frames(reader, "clip", MAX_STEPS, None)
     clip = whole(path)
     assert [frame.time for frame in clip.frames] == list(ended.times)
     assert clip.duration == ended.duration

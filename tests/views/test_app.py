@@ -75,7 +75,7 @@ def test_a_clip_that_anybody_sent_before_is_not_encoded_again(watch, encoded):
 def test_an_upload_is_read(watch, path):
     watch.run()
     file = ISCC / path
-    watch.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "application/octet-stream")).run()
+    watch.file_uploader[0].set_value((file.name, file.read_bytes(), "application/octet-stream")).run()
     assert not watch.exception
     assert not watch.error
 
@@ -86,11 +86,11 @@ def test_an_upload_is_read(watch, path):
 def test_a_bad_upload_is_a_sentence_and_the_app_goes_on(watch, name, data, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     watch.run()
-    watch.file_uploader(key="upload").set_value((name, data, "video/mp4")).run()
+    watch.file_uploader[0].set_value((name, data, "video/mp4")).run()
     assert not watch.exception
     assert watch.error[0].value.replace("\\", "").startswith(name)
     assert not list(tmp_path.iterdir())
-    watch.file_uploader(key="upload").set_value(None).run()
+    watch.button(key="remove-upload").click().run()
     assert not watch.error
     assert not watch.exception
 
@@ -98,7 +98,7 @@ def test_a_bad_upload_is_a_sentence_and_the_app_goes_on(watch, name, data, tmp_p
 def test_a_file_name_is_never_markdown(watch):
     watch.run()
     name = "![x](https://example.org/a.png) <b>.mp4"
-    watch.file_uploader(key="upload").set_value((name, b"no video", "video/mp4")).run()
+    watch.file_uploader[0].set_value((name, b"no video", "video/mp4")).run()
     assert "](" not in watch.error[0].value
     assert "<b>" not in watch.error[0].value
 
@@ -139,7 +139,7 @@ def test_a_photo_is_described_with_and_without_looking_again(cell):
     app = AppTest.from_function(describe_page, default_timeout=120).run()
     app.segmented_control(key="cell").set_value(cell)
     file = ISCC / "image/demo.jpg"
-    app.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "image/jpeg")).run()
+    app.file_uploader[0].set_value((file.name, file.read_bytes(), "image/jpeg")).run()
     assert not app.exception
     if is_shipped("plain", cell):
         app.toggle(key="attends").set_value(False).run()
@@ -177,7 +177,7 @@ def test_the_inside_page_takes_clips_of_any_length(path):
     assert not app.exception
     app.slider[0].set_value(app.slider[0].max).run()
     file = ISCC / path
-    app.file_uploader(key="upload").set_value((file.name, file.read_bytes(), "video/mp4")).run()
+    app.file_uploader[0].set_value((file.name, file.read_bytes(), "video/mp4")).run()
     assert not app.exception
     assert not app.error
     app.selectbox[0].set_value("cooking").run()

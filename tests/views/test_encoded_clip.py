@@ -8,7 +8,7 @@ from views.session.encoded_clip import BYTES_KEPT, EncodedClip, RecentClips
 
 def clip(digest: str, size: int) -> EncodedClip:
     """A clip that takes so many bytes, half of them in features."""
-    features = FrameFeatures(0, 0.0, np.zeros(size // 8, np.float32))
+    features = FrameFeatures(0, 0.0, np.zeros(size // 8 - 16, np.float32))  # some bytes are left for its names
     return EncodedClip(digest, "photo", 0.0, (features,), (bytes(size // 2),), None)
 
 
@@ -28,3 +28,17 @@ def test_a_clip_that_is_larger_than_all_may_be_is_kept_while_it_is_the_last():
     clips.put(clip("large", 2 * BYTES_KEPT))
     assert clips.get("small") is None
     assert clips.get("large") is not None
+
+
+def test_what_is_computed_from_a_clip_counts_and_goes_with_it():
+    clips = RecentClips()
+    old, new = clip("old", BYTES_KEPT // 3), clip("new", BYTES_KEPT // 3)
+    clips.put(old)
+    clips.put(new)
+    prediction = np.zeros(BYTES_KEPT // 3 // 8)
+    assert clips.prediction(new, "one", lambda: prediction) is clips.prediction(new, "one", lambda: None)
+    assert clips.get("old") is not None
+    clips.get("new")
+    clips.prediction(new, "two", lambda: [prediction])
+    assert clips.get("old") is None
+    assert clips.get("new") is not None

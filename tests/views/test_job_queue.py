@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from views.hosting.job_queue import LineIsFullError, Turns
+from views.hosting.job_queue import JobQueue, QueueFullError
 
 
 class LeftError(Exception):
@@ -16,7 +16,7 @@ def leave(before: int) -> None:
     raise LeftError
 
 
-def in_line(turns: Turns, count: int) -> None:
+def in_line(turns: JobQueue, count: int) -> None:
     for _ in range(500):
         if len(turns._line) == count:
             return
@@ -25,7 +25,7 @@ def in_line(turns: Turns, count: int) -> None:
 
 
 def test_first_come_first_served_and_never_more_at_once_than_allowed():
-    turns, order, at_work, most = Turns(2, 20), [], [0], [0]
+    turns, order, at_work, most = JobQueue(2, 20), [], [0], [0]
     lock, go = threading.Lock(), threading.Event()
 
     def visit(number: int) -> None:
@@ -54,7 +54,7 @@ def test_first_come_first_served_and_never_more_at_once_than_allowed():
 
 
 def test_those_who_wait_are_told_how_many_are_before_them():
-    turns, told, inside = Turns(1, 5), [], threading.Event()
+    turns, told, inside = JobQueue(1, 5), [], threading.Event()
 
     def first() -> None:
         with turns.turn(lambda before: None):
@@ -78,7 +78,7 @@ def test_those_who_wait_are_told_how_many_are_before_them():
 
 
 def test_who_leaves_gives_the_place_up():
-    turns = Turns(1, 5)
+    turns = JobQueue(1, 5)
     with turns.turn(lambda before: None):
         with pytest.raises(LeftError), turns.turn(leave):
             pass
@@ -89,8 +89,8 @@ def test_who_leaves_gives_the_place_up():
 
 
 def test_a_full_line_takes_nobody_else():
-    turns = Turns(1, 0)
-    with turns.turn(lambda before: None), pytest.raises(LineIsFullError), turns.turn(lambda before: None):
+    turns = JobQueue(1, 0)
+    with turns.turn(lambda before: None), pytest.raises(QueueFullError), turns.turn(lambda before: None):
         pass
     with turns.turn(lambda before: None):
         pass

@@ -1,4 +1,4 @@
-"""The planes of one layer of a CNN, side by side."""
+"""The feature maps of one layer, side by side."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 HEIGHT = 96  # pixels, of a plane on the page
 
 
-def planes(name: str, layer: np.ndarray) -> None:
+def feature_map_strip(name: str, layer: np.ndarray) -> None:
     """(K, h, w) from -1 (black) to 1 (white) as a strip of grey pictures under its name."""
     height, width = layer.shape[1:]
     size = (round(width * HEIGHT / height), HEIGHT)

@@ -1,4 +1,4 @@
-"""One line of JSON a job, for whoever hosts the app: what it cost and how it ended; nothing that a visitor wrote."""
+"""One line of JSON for every job, for the host: its cost and how it ended, without anything that a visitor wrote."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if not log.handlers:
 
 
 class Job:
-    """Notes about one job; ``stage`` closes the stage before and begins another."""
+    """The log entry of one job; ``stage`` ends the stage before and starts another."""
 
     def __init__(self, size: int) -> None:
         self.notes: dict[str, object] = {"job": secrets.token_hex(4), "bytes": size}

@@ -1,9 +1,9 @@
-"""Memory that nobody uses any more goes back to the system, where glibc by itself would keep it.
+"""Returns freed memory to the system, which glibc would keep.
 
-Every visitor's run is a thread, and glibc gives threads heaps of their own (eight for each core): what one of them has
-freed is of no use to the next, and a few small things that stay hold large freed ones back. So here all share two
-heaps, and whatever is large (a file, a message to the browser, the pictures of a clip) is mapped by itself and unmapped
-when it is freed; by default glibc raises that bound to 32 MB as it goes.
+Every visitor's run is a thread, and glibc gives each thread a heap of its own (eight for each core). Memory that one
+thread has freed does not serve the next, and a few small objects keep large freed blocks. So all threads share two
+heaps here, and large blocks (a file, a message to the browser, the pictures of a clip) are mapped separately and
+unmapped when they are freed; by default glibc raises that limit to 32 MB.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if hasattr(_libc, "malloc_trim"):  # other C libraries have none of this, and ne
     _libc.mallopt(M_MMAP_THRESHOLD, LARGE)
 
 
-def give_back() -> None:
-    """Return the free pages within the heaps too: 170 MB once the CNN is loaded, some after every clip. It takes a
-    millisecond or two, and other threads go on meanwhile."""
+def release_free_memory() -> None:
+    """Return the free pages within the heaps: 170 MB after the CNN is loaded, some after every clip. Takes about two
+    milliseconds, while other threads go on."""
     if hasattr(_libc, "malloc_trim"):
         _libc.malloc_trim(0)

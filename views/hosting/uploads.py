@@ -1,4 +1,4 @@
-"""Where a visitor's file lies while it is read: a private folder under a name of ours, gone whatever ends the job."""
+"""A visitor's file on disk while it is decoded: in a private folder, which is deleted however the job ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFIX = "unroll-"  # then the number of the process that it belongs to
 
 @contextmanager
 def private_file(data: bytes) -> Iterator[Path]:
-    """The bytes as a file that only this process's user can read. Nothing a visitor sent becomes part of its path."""
+    """The bytes as a file that only the user of this process can read. Its path contains nothing from the visitor."""
     sweep()
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-") as folder:
         path = Path(folder) / "upload"
@@ -28,20 +28,20 @@ def private_file(data: bytes) -> Iterator[Path]:
 
 @cache
 def sweep() -> None:
-    """Once a process, before its first job: remove what processes that are gone have left."""
+    """Remove the folders of processes that have ended. Runs once a process, before its first job."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = folder.name.removeprefix(PREFIX).split("-")[0]
         if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-class Chosen(NamedTuple):
-    """A file to read: its bytes, what to call it, and the SHA-256 that it is known by."""
+class ClipFile(NamedTuple):
+    """A file to read: its bytes, its name for messages, and its SHA-256."""
 
     data: bytes
     name: str
     digest: str
 
     def key(self, max_steps: int) -> str:
-        """What its clip is known by, if so many steps were read at most."""
+        """The key of its clip, read with at most so many steps."""
         return self.digest if max_steps == MAX_STEPS else f"{self.digest}-{max_steps}"

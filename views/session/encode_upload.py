@@ -1,4 +1,4 @@
-"""A visitor's file becomes an encoded clip, when it is its turn; what the network thinks so far is shown meanwhile."""
+"""Encodes a visitor's file when its turn in the job queue comes, and reports the prediction so far meanwhile."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from collections.abc import Callable, Sequence
 from pipeline.media.reader import MAX_STEPS, open_clip
 from pipeline.models.encoder import FrameFeatures
 from views.hosting.job_log import Job, job
-from views.hosting.malloc import give_back
-from views.hosting.uploads import Chosen, private_file
+from views.hosting.malloc import release_free_memory
+from views.hosting.uploads import ClipFile, private_file
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.resources import action_model, encoder, turns
+from views.session.resources import action_model, encoder, job_queue
 
 TOP = 3  # labels shown while a clip is still being read
 
-# Told while a clip is read: the share done in 0..1, what is happening, and the likeliest labels so far, if any.
+# Called while a clip is read: the share done in 0..1, a text for the visitor, and the likeliest labels so far, if any.
 Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
 
 
-def encoded_clip(chosen: Chosen, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
-    """The file's clip, read when it is its turn, unless somebody before it in line had the same. ``cell`` is the
-    recogniser's that says meanwhile what it thinks so far.
+def encoded_clip(file: ClipFile, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
+    """The file's clip, encoded when its turn comes, unless a job before it encoded the same file. ``cell`` names the
+    recogniser of the predictions so far.
 
-    Raises MediaError if it cannot be read, LineIsFullError if too many are waiting; what ``progress`` raises ends it.
+    Raises MediaError if it cannot be read, QueueFullError if too many are waiting. An exception from ``progress`` ends
+    the job.
     """
-    key = chosen.key(max_steps)
-    with turns().turn(lambda before: progress(0.0, waiting(before), ())):
-        clip = recent_clips().get(key) or _encode(key, chosen, cell, progress, max_steps)
+    key = file.key(max_steps)
+    with job_queue().turn(lambda before: progress(0.0, waiting(before), ())):
+        clip = recent_clips().get(key) or _encode(key, file, cell, progress, max_steps)
         recent_clips().put(clip)
-    give_back()
+    release_free_memory()
     return clip
 
 
@@ -36,11 +37,11 @@ def waiting(before: int) -> str:
     return "One clip is before yours" if before == 1 else f"{before} clips are before yours"
 
 
-def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
-    with job(len(chosen.data)) as noted, private_file(chosen.data) as path:
+def _encode(key: str, file: ClipFile, cell: str, progress: Progress, max_steps: int) -> EncodedClip:
+    with job(len(file.data)) as noted, private_file(file.data) as path:
         noted.stage("first")
-        shown = Shown(progress)
-        with open_clip(path, max_steps, chosen.name, shown.again) as stream:
+        shown = ProgressReporter(progress)
+        with open_clip(path, max_steps, file.name, shown.again) as stream:
             info = stream.wait_for_info()
             noted.notes |= {"kind": info.kind, "pixels": info.width * info.height}
             preview = Preview(shown, noted, cell, info.claimed_duration)
@@ -49,15 +50,16 @@ def _encode(key: str, chosen: Chosen, cell: str, progress: Progress, max_steps: 
         noted.notes["frames"] = len(features)
         pictures = tuple(
             frame.preview_jpeg for frame in clip.frames if max_steps == MAX_STEPS
-        )  # nobody sees a closer look
+        )  # of a second reading with more frames no picture is shown
     return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime)
 
 
-class Shown:
-    """What a visitor sees of the work; ``again`` shows the same, and so notices whether they are still there."""
+class ProgressReporter:
+    """Shows the progress to the visitor. ``again`` repeats the last report; it raises if the visitor has left."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._last = progress, (0.0, "Opening the file", ())
+        self._progress = progress
+        self._last: tuple[float, str, Sequence[tuple[str, float]]] = (0.0, "Opening the file", ())
         self.again()
 
     def again(self) -> None:
@@ -71,7 +73,7 @@ class Shown:
 class Preview:
     """The recogniser's prediction so far, shown after every frame while the clip is still being decoded."""
 
-    def __init__(self, shown: Shown, noted: Job, cell: str, claimed_duration: float) -> None:
+    def __init__(self, shown: ProgressReporter, noted: Job, cell: str, claimed_duration: float) -> None:
         self._shown, self._noted, self._claimed = shown, noted, claimed_duration
         self._model = action_model(cell)
         self._state = self._model.initial_state()
@@ -83,6 +85,4 @@ class Preview:
         if self._frames == 1:
             self._noted.stage("rest")
         share = min(1.0, step.time / self._claimed) if self._claimed else 0.0
-        order = step.probabilities.argsort()[::-1][:TOP]
-        top = [(self._model.labels[k], float(step.probabilities[k])) for k in order]
-        self._shown.now(share, f"{step.time:.1f} s of the clip read", top)
+        self._shown.now(share, f"{step.time:.1f} s of the clip read", self._model.top(step, TOP))

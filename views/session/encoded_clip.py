@@ -4,81 +4,51 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import streamlit as st
 
-from pipeline.analysis.cell_trace import input_sensitivity
 from pipeline.media.clip import decode_jpeg
-from pipeline.models.action import ActionStep
-from pipeline.models.caption import Caption, captioner_for
-from pipeline.models.encoder import FrameFeatures, grid
+from pipeline.models.encoder import FrameFeatures
 from pipeline.report.figure_data import data_uri
-from views.session.resources import BEAM, action_model, caption_model, encoder
 
-BYTES_KEPT = 48_000_000  # of recent clips: some 70 short ones, or some 24 of a minute and more
-FRAMES_KEPT = 64  # of clips whose single frames are described: 0.3 MB each
+T = TypeVar("T")
+
+BYTES_KEPT = 48_000_000  # of recent clips: about 70 short ones, or about 24 of a minute and more
 
 
 @dataclass(frozen=True)
 class EncodedClip:
-    """A clip after the CNN: all that any page needs of it. ``digest`` names it; ``steps``, ``told`` and ``kept`` fill
-    up, one entry for each cell that read it."""
+    """A clip after the CNN: everything that the pages compute from. ``digest`` names it."""
 
     digest: str
     kind: Literal["video", "photo", "folder"]
     duration: float  # seconds
     features: tuple[FrameFeatures, ...]
-    pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a closer look, which nobody sees
+    pictures: tuple[bytes, ...]  # JPEG, one a frame; none of a second reading with more frames
     mime: str | None  # under which a browser plays the file itself, if it can
-    steps: dict[str, tuple[ActionStep, ...]] = field(default_factory=dict)
-    told: dict[str, list[Caption]] = field(default_factory=dict)
-    kept: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def data_uris(self) -> list[str]:
-        """The pictures as the browser takes them; not kept, for they would double what a clip takes."""
+        """The pictures as the browser takes them; not kept, because they would double the size of a clip."""
         return [data_uri(picture) for picture in self.pictures]
-
-    @property
-    def size(self) -> int:
-        """Bytes of its pictures and arrays."""
-        arrays = [array for frame in self.features for array in (frame.appearance, frame.motion, frame.regions)]
-        return sum(map(len, self.pictures)) + sum(array.nbytes for array in arrays if array is not None)
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""
         return decode_jpeg(self.pictures[index])
 
-    def read_with(self, cell: str) -> tuple[ActionStep, ...]:
-        """Every step of the recogniser with this cell; a few milliseconds the first time, then nothing."""
-        if cell not in self.steps:
-            self.steps[cell] = tuple(action_model(cell).predict(self.features))
-        return self.steps[cell]
-
-    def remembered_by(self, cell: str) -> np.ndarray:
-        """How much the recogniser's last state with this cell still depends on each frame, (T,); see inside.memory."""
-        if cell not in self.kept:
-            model = action_model(cell)
-            self.kept[cell] = input_sensitivity(model.network.cell, model.cell_inputs(self.features))
-        return self.kept[cell]
-
-    def told_with(self, cell: str) -> list[Caption]:
-        """What the captioner with this cell says after every frame, by beam search of width BEAM."""
-        if cell not in self.told:
-            model = caption_model(captioner_for(self.kind), cell)
-            scene = model.encode(self.features)
-            self.told[cell] = model.captions_per_frame(scene, BEAM)
-        return self.told[cell]
-
 
 class RecentClips:
-    """Encoded clips by digest, BYTES_KEPT together; the one that was not used for longest goes first."""
+    """Encoded clips by digest with the predictions made from them, together at most BYTES_KEPT; the least
+    recently used clip is dropped first, with its predictions."""
 
     def __init__(self) -> None:
         self._clips: OrderedDict[str, EncodedClip] = OrderedDict()
+        self._predictions: dict[str, dict[str, Any]] = {}  # by digest, then by what was computed
+        self._bytes: dict[str, int] = {}  # of each clip and its predictions
         self._lock = threading.Lock()
 
     def get(self, digest: str) -> EncodedClip | None:
@@ -90,19 +60,43 @@ class RecentClips:
     def put(self, clip: EncodedClip) -> None:
         with self._lock:
             self._clips[clip.digest] = clip
-            while len(self._clips) > 1 and sum(kept.size for kept in self._clips.values()) > BYTES_KEPT:
-                self._clips.popitem(last=False)
+            self._clips.move_to_end(clip.digest)
+            self._predictions.setdefault(clip.digest, {})
+            self._bytes.setdefault(clip.digest, data_bytes(clip))
+            self._evict()
+
+    def prediction(self, clip: EncodedClip, name: str, compute: Callable[[], T]) -> T:
+        """What ``compute`` gives for the clip, kept under this name as long as the clip is kept."""
+        with self._lock:
+            known = self._predictions.get(clip.digest, {})
+        if name not in known:
+            computed = compute()
+            with self._lock:
+                if (kept := self._predictions.get(clip.digest)) is None:
+                    return computed  # the clip went meanwhile
+                kept[name] = computed
+                self._bytes[clip.digest] += data_bytes(computed)
+                self._evict()
+                return computed
+        return known[name]
+
+    def _evict(self) -> None:
+        while len(self._clips) > 1 and sum(self._bytes.values()) > BYTES_KEPT:
+            digest, _ = self._clips.popitem(last=False)
+            del self._predictions[digest], self._bytes[digest]
+
+
+def data_bytes(value: object) -> int:
+    """Bytes of all arrays, strings and byte strings in a value, in dataclasses and sequences too."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, str | bytes):
+        return len(value)
+    if is_dataclass(value):
+        return sum(data_bytes(getattr(value, field.name)) for field in fields(value))
+    return sum(map(data_bytes, value)) if isinstance(value, list | tuple) else 0
 
 
 @st.cache_resource(show_spinner=False)
 def recent_clips() -> RecentClips:
     return RecentClips()
-
-
-@st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
-def frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
-    """The regions (R, D) of one frame of the clip with this digest, and how many rows and columns they stand in."""
-    picture = _clip.picture(index)
-    if (regions := _clip.features[index].regions) is not None:
-        return regions, grid(picture)
-    return encoder().encode([picture]).maps[0], grid(picture)

@@ -1,119 +1,95 @@
-"""What every page begins with: a file of the visitor's or a sample, and the cell that reads it."""
+"""The controls at the top of a page: upload, samples, cell, and the name of the clip that is shown."""
 
 from __future__ import annotations
 
-import hashlib
 import html
-import re
-from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.limits import MAX_MEGABYTES
-from pipeline.media.reader import MAX_STEPS
-from pipeline.media.samples import SAMPLES, sample_path
+from pipeline.media.samples import SAMPLES
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from pipeline.sandbox.messages import MediaError
-from views.hosting.job_queue import LineIsFullError
-from views.hosting.uploads import Chosen
-from views.session.encode_upload import encoded_clip
-from views.session.encoded_clip import EncodedClip, recent_clips
 from views.session.resources import CELL_NAMES
+from views.session.visit import Visit, current_visit, write_address
 
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
+PRIVACY = (  # README.md and docs/hosting.md hold the very same sentence
+    "An uploaded file stays in the server's memory until you choose another clip, remove it or close the page, and "
+    "is on disk only while it is received and decoded; small pictures of its frames, its features and the "
+    "predictions stay in memory until newer clips take their place (48 MB for all visitors together), and none of "
+    "it is ever kept on disk."
+)
 
 
-def controls() -> tuple[Chosen, str]:
-    """The row above the answer -> the file, and the name of the cell."""
-    from_address("sample", SAMPLES)
-    from_address("cell", CELLS)
-    upload, choice, reader = st.columns([6, 3, 3], gap="medium")
-    file = upload.file_uploader(
-        "Your video or photo",
+def controls() -> Visit:
+    """Draw the controls -> the visit, with what was chosen."""
+    visit = current_visit()
+    with st.container(key="controls"):
+        upload, choice, reader = st.columns([6, 3, 3], gap="medium")
+        with upload:
+            uploader(visit)
+        # Streamlit forgets these values on other pages; what is assigned here is what the widgets show.
+        st.session_state["sample"] = None if visit.upload else visit.sample
+        st.session_state["cell"] = visit.cell
+        choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
+        reader.segmented_control(
+            "read by", list(CELLS), format_func=CELL_NAMES.__getitem__, key="cell", required=True, on_change=choose_cell
+        )
+        chip(visit)
+    return visit
+
+
+def uploader(visit: Visit) -> None:
+    """An empty place for a file. It is empty again after each file: the chip names the file that is shown."""
+    key = f"upload-{visit.uploader}"
+    st.file_uploader(
+        "Another video or photo" if visit.upload else "Your video or photo",
         type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix)),
-        help=f"Up to {MAX_MEGABYTES} MB. It is not kept when you leave.",
-        key="upload",
+        help=PRIVACY,
+        key=key,
         max_upload_size=MAX_MEGABYTES,
+        on_change=add_upload,
+        args=(key,),
     )
-    sample = choice.pills("or a sample", list(SAMPLES), key="sample", disabled=file is not None, required=True)
-    cell = reader.segmented_control("read by", list(CELLS), format_func=CELL_NAMES.get, key="cell", required=True)
-    into_address("cell", cell)
-    into_address("sample", None if file else sample)
-    if file is not None:
-        return identified(file.file_id, file.getvalue(), file.name), cell
-    return identified(sample, sample_path(sample).read_bytes(), f"The sample {sample}"), cell
 
 
-def identified(visit: str, data: bytes, name: str) -> Chosen:
-    """A file with its digest, which is computed once in a visitor's session."""
-    known = st.session_state.setdefault("digests", {})
-    if visit not in known:
-        known[visit] = hashlib.sha256(data).hexdigest()
-    return Chosen(data, name, known[visit])
+def chip(visit: Visit) -> None:
+    """Names the clip that the page shows; an upload can be removed."""
+    with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
+        if not visit.upload:
+            name_of_clip(visit.sample, "a sample")
+            return
+        file = visit.clip_file()
+        name_of_clip(*((file.name, "your file") if file else ("an upload", "not kept")))
+        st.button("Remove", icon=":material/close:", key="remove-upload", type="tertiary", on_click=remove_upload)
 
 
-def from_address(key: str, known: Mapping[str, object]) -> None:
-    """What a shared address says of a control, when the page is opened; else the first that is known."""
-    if key not in st.session_state:
-        asked = st.query_params.get(key)
-        st.session_state[key] = asked if asked in known else next(iter(known))
+def name_of_clip(name: str, kind: str) -> DeltaGenerator:
+    escaped = html.escape(name, quote=True)
+    return st.html(f"<p class='clip-name'><b title='{escaped}'>{escaped}</b> <span>{kind}</span></p>", width="content")
 
 
-def into_address(key: str, value: str | None) -> None:
-    """Keep the page's address such that it can be shared; an upload is nobody else's, and has none."""
-    if value is None:
-        st.query_params.pop(key, None)
-    elif st.query_params.get(key) != value:
-        st.query_params[key] = value
+# ── Choices: each changes the visit, then the address ────────────────────────────────────────────────────────────
 
 
-def read(chosen: Chosen, cell: str, max_steps: int = MAX_STEPS) -> EncodedClip | None:
-    """The chosen clip, encoded. Meanwhile the answer so far is shown where the answer will stand, or what is wrong."""
-    key = chosen.key(max_steps)
-    if (known := recent_clips().get(key)) is not None:
-        return known
-    slot = st.empty()
-    if st.session_state.get("stopped") == key:
-        slot.button("Stopped. Read it after all", icon=":material/replay:", on_click=stop, args=(None,))
-        return None
-    try:
-        with slot.container():
-            bar = st.progress(0.0, "Opening the file")
-            st.button("Stop", icon=":material/stop_circle:", key=f"stop-{max_steps}", on_click=stop, args=(key,))
-            answer = st.empty()
-
-            def show(share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
-                bar.progress(share, text)
-                if top:
-                    answer.html(so_far(top))
-
-            clip = encoded_clip(chosen, cell, show, max_steps)
-        slot.empty()
-        return clip
-    except LineIsFullError:
-        slot.warning("Too many clips are being read just now. Please try again in a minute.", icon=":material/groups:")
-    except MediaError as error:
-        with slot.container():
-            st.error(_plain(str(error)), icon=":material/broken_image:")
-            st.caption(
-                "Try another file, or one of the samples. Videos (mp4, mov, webm, avi …) and photos are welcome."
-            )
-    return None
+def choose_sample() -> None:
+    current_visit().choose_sample(st.session_state["sample"])
+    write_address()
 
 
-def so_far(top: Sequence[tuple[str, float]]) -> str:
-    """The likeliest labels while a clip is still being read, the first of them large."""
-    row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
-    rows = "".join(row.format(html.escape(label), p, p) for label, p in top)
-    return f"<div class='so-far'><p>{html.escape(top[0][0])} …</p><ul>{rows}</ul></div>"
+def choose_cell() -> None:
+    current_visit().cell = st.session_state["cell"]
+    write_address()
 
 
-def stop(key: str | None) -> None:
-    """Remember which clip's reading was stopped; the run that was reading ends with the press of the button."""
-    st.session_state["stopped"] = key
+def add_upload(key: str) -> None:
+    if (file := st.session_state[key]) is not None:
+        current_visit().add_upload(file.getvalue(), file.name)
+        write_address()
 
 
-def _plain(text: str) -> str:
-    """Text that holds a visitor's words (a file's name), so that Markdown shows it as it is."""
-    return re.sub(r"([^\w\s])", r"\\\1", text)
+def remove_upload() -> None:
+    current_visit().remove_upload()
+    write_address()

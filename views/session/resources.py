@@ -1,30 +1,24 @@
-"""What all visitors share: the networks, loaded once a process, and the features of recent clips.
-
-A clip is known by the SHA-256 of its bytes, so the same clip sent twice, or by two visitors, is encoded once. Kept of
-it are its features and small JPEGs of the frames that were read (half a megabyte or so), never the file.
-"""
+"""The networks and the job queue, loaded once a process and shared by all visitors."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from pipeline.limits import JOBS_AT_ONCE, LONGEST_LINE
 from pipeline.models.action import ActionModel, load_action
 from pipeline.models.caption import CaptionModel, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.language import LanguageModel, load_language
 from pipeline.models.lenet import DigitReader, load_digits
-from views.hosting.job_queue import Turns
-from views.hosting.malloc import give_back
+from views.hosting.job_queue import JOBS_AT_ONCE, MAX_QUEUE, JobQueue
+from views.hosting.malloc import release_free_memory
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
-BEAM = 3  # sentences kept while a clip is described after each of its frames
 
 
 @st.cache_resource(show_spinner=False)
 def encoder() -> Encoder:
     loaded = load_encoder()
-    give_back()
+    release_free_memory()
     return loaded
 
 
@@ -49,5 +43,5 @@ def digit_reader() -> DigitReader:
 
 
 @st.cache_resource(show_spinner=False)
-def turns() -> Turns:
-    return Turns(JOBS_AT_ONCE, LONGEST_LINE)
+def job_queue() -> JobQueue:
+    return JobQueue(JOBS_AT_ONCE, MAX_QUEUE)

@@ -1,8 +1,8 @@
-"""The interactive picture of a caption: the words, each one's runners-up, and where the network looked for it.
+"""The figure of a caption: its words, the alternatives of each word, and the attention for each word.
 
-Parts of one component, which speak to each other in the browser (events on the document), so that opening a word and
-moving through a clip need no rerun: ``photo`` the picture under the network's light, ``words`` the sentence, ``maps``
-the light of every word (Xu et al. 2015, Figure 2), ``moments`` which frames of a clip each word looked at, and how the
+Parts of one component. They talk to each other in the browser (events on the document), so opening a word and moving
+through a clip need no rerun. ``photo`` shows the image with the attention of a word, ``words`` the sentence, ``maps``
+the attention of every word (Xu et al. 2015, Figure 2), ``moments`` the attention over the frames of a clip and how the
 sentence changed.
 """
 
@@ -20,33 +20,42 @@ from views.components.component import component
 _component = component("caption_figure")
 
 
-def photo(key: str, picture: bytes, grid: tuple[int, int], looked: np.ndarray | None = None) -> None:
-    """A JPEG under the light of the chosen word, or of ``looked`` (R,), as long as there is no word; ``grid`` says how
-    many rows and columns of regions the CNN made of it."""
+def photo(clip: str, sentence: str, picture: bytes, grid: tuple[int, int], looked: np.ndarray | None = None) -> None:
+    """A JPEG under the attention of the chosen word, or of ``looked`` (R,), as long as no word is chosen; ``grid`` is
+    the number of rows and columns of regions. ``clip`` is the clip's digest, ``sentence`` names what was written."""
     light = None if looked is None else [round(float(v), 4) for v in looked]
-    data = {"part": "photo", "clip": key, "picture": data_uri(picture), "grid": grid, "looked": light}
-    _component(key="sentence-photo", data=data)
+    data = {"part": "photo", "clip": clip, "sentence": sentence, "picture": data_uri(picture), "grid": grid}
+    _component(key="sentence-photo", data={**data, "looked": light})
 
 
-def words(key: str, kind: str, times: Sequence[float], captions: Sequence[Caption], threshold: float) -> None:
+def words(
+    clip: str, sentence: str, kind: str, times: Sequence[float], captions: Sequence[Caption], threshold: float
+) -> None:
     """The sentence after the last frame or after the one at the cursor; ``times`` and ``captions`` one a frame."""
-    data = {"part": "words", "kind": kind, "threshold": threshold, **_tellings(key, times, captions)}
+    data = {"part": "words", "kind": kind, "threshold": threshold, **_tellings(clip, sentence, times, captions)}
     _component(key="sentence-words", data=data)
 
 
-def maps(key: str, picture: bytes, grid: tuple[int, int], caption: Caption) -> None:
-    data = {"part": "maps", "picture": data_uri(picture), "grid": grid, **_tellings(key, [0.0], [caption])}
+def maps(clip: str, sentence: str, picture: bytes, grid: tuple[int, int], caption: Caption) -> None:
+    """The attention before each word of a photo's sentence, one small picture a word."""
+    data = {"part": "maps", "picture": data_uri(picture), "grid": grid, **_tellings(clip, sentence, [0.0], [caption])}
     _component(key="sentence-maps", data=data)
 
 
 def moments(
-    key: str, times: Sequence[float], duration: float, pictures: Sequence[bytes], captions: Sequence[Caption]
+    clip: str,
+    sentence: str,
+    times: Sequence[float],
+    duration: float,
+    pictures: Sequence[bytes],
+    captions: Sequence[Caption],
 ) -> None:
+    """Which frames of a clip each word attended to, and how the sentence changed."""
     data = {"part": "moments", "kind": "video", "duration": duration, "pictures": [data_uri(p) for p in pictures]}
-    _component(key="sentence-moments", data={**data, **_tellings(key, times, captions)})
+    _component(key="sentence-moments", data={**data, **_tellings(clip, sentence, times, captions)})
 
 
-def _tellings(key: str, times: Sequence[float], captions: Sequence[Caption]) -> dict[str, Any]:
+def _tellings(clip: str, sentence: str, times: Sequence[float], captions: Sequence[Caption]) -> dict[str, Any]:
     told = [
         {
             "sure": caption.is_confident,
@@ -63,4 +72,4 @@ def _tellings(key: str, times: Sequence[float], captions: Sequence[Caption]) -> 
         }
         for caption in captions
     ]
-    return {"clip": key, "times": [round(t, 3) for t in times], "tellings": told}
+    return {"clip": clip, "sentence": sentence, "times": [round(t, 3) for t in times], "tellings": told}

@@ -8,18 +8,18 @@ const DARK = 0.78 // how much of the light is taken from where the network did n
 function chosenWord(data, step) {
   const shared = window.unrollWord
   const words = data.tellings[step].words
-  if (shared && shared.clip === data.clip && shared.word < words.length) return shared.word
+  if (shared && shared.sentence === data.sentence && shared.word < words.length) return shared.word
   return sharpest(words)
 }
 
 function choose(data, step, word) {
   const looked = data.tellings[step].words[word].looked
-  window.unrollWord = { clip: data.clip, word, looked }
+  window.unrollWord = { sentence: data.sentence, word, looked }
   document.dispatchEvent(new CustomEvent("unroll-word", { detail: window.unrollWord }))
 }
 
 function onWord(data, signal, show) {
-  document.addEventListener("unroll-word", (e) => e.detail.clip === data.clip && show(e.detail.word, e.detail.looked), {
+  document.addEventListener("unroll-word", (e) => e.detail.sentence === data.sentence && show(e.detail.word, e.detail.looked), {
     signal,
   })
 }
@@ -42,7 +42,7 @@ function photo(root, data, signal) {
   const show = (looked) => drawLight(light, looked, data.grid)
   onWord(data, signal, (_, looked) => show(looked))
   const shared = window.unrollWord
-  show(shared && shared.clip === data.clip ? shared.looked : data.looked)
+  show(shared && shared.sentence === data.sentence ? shared.looked : data.looked)
 }
 
 function words(root, data, signal) {
@@ -107,7 +107,7 @@ function moments(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [looks],
     beside: "",
-    told: () => "",
+    label: () => "",
     caption:
       "Top: the frames that were read. Below, one line a word: which frames the network looked at before it said the word. " +
       "A sentence exists after every frame; move the cursor to see it as it stood then.",

@@ -1,5 +1,5 @@
-"""The interactive picture of a cell at work: strips of state and gates, the units that speak, the arithmetic of a step,
-and the cell unrolled over the frames with its one shared W."""
+"""The figure of a cell: strips of states and gates, the units with the largest contributions, the arithmetic of a step,
+and the cell unrolled over the frames with its shared weights."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from views.session.encoded_clip import EncodedClip
 
 NOTES = {
     "h": "the hidden state",
-    "c": "the memory that the LSTM guards",
-    "i": "input gate: how much of the new comes in",
-    "f": "forget gate: how much of the memory stays",
-    "o": "output gate: how much of the memory shows",
-    "g": "the new proposal",
-    "r": "reset gate: how much of the state the proposal hears",
+    "c": "the cell state of the LSTM",
+    "i": "input gate: how much of the candidate enters the cell state",
+    "f": "forget gate: how much of the cell state stays",
+    "o": "output gate: how much of the cell state reaches h",
+    "g": "the candidate",
+    "r": "reset gate: how much of the state the candidate uses",
     "z": "update gate: how much of the state stays",
-    "n": "the new proposal",
+    "n": "the candidate",
 }
 GATES = frozenset("ifozr")
 DRAWN = 8  # cells of the unrolled diagram at most
@@ -33,7 +33,7 @@ _component = component("cell_figure")
 
 
 def strips(
-    clip: EncodedClip, parts: Mapping[str, np.ndarray], top_labels: Sequence[str], memory: Mapping[str, np.ndarray]
+    clip: EncodedClip, parts: Mapping[str, np.ndarray], answers: Sequence[str], memory: Mapping[str, np.ndarray]
 ) -> None:
     """``parts`` (T, H) by name, units already ordered; ``memory`` (T,) by the cell's name on the page."""
     rows = [
@@ -46,7 +46,7 @@ def strips(
         "strips": rows,
         "units": next(iter(parts.values())).shape[1],
     }
-    _mount("strips", clip, {**data, "leaders": list(top_labels), "memory": curves})
+    _mount("strips", clip, {**data, "answers": list(answers), "memory": curves})
 
 
 def units(
@@ -55,7 +55,7 @@ def units(
     unit_contributions: Sequence[Sequence[tuple[int, float]]],
     sums: Sequence[Mapping[int, list[GateTerms]]],
 ) -> None:
-    """For each step: the units that speak most for and against the label, and each one's arithmetic."""
+    """For each step, the units with the largest contributions for and against the label, and their gate terms."""
     data = {
         "label": label,
         "votes": [[[u, round(v, 4)] for u, v in step] for step in unit_contributions],
@@ -65,7 +65,7 @@ def units(
 
 
 def unrolled(clip: EncodedClip, weights: int) -> None:
-    """The diagram; ``weights`` is how many numbers W holds."""
+    """The cell unrolled over the frames; ``weights`` is the number of its parameters."""
     count = len(clip.pictures)
     chosen = list(range(count)) if count <= DRAWN else [*range(DRAWN - 1), count - 1]
     pictures = [clip.data_uris[k] for k in chosen]

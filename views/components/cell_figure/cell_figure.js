@@ -13,7 +13,7 @@ function strips(root, data, signal) {
   timeAxis(root, data, signal, {
     rows: [...rows, memoryChart(data)],
     beside: "",
-    told: (step) => data.leaders[step],
+    label: (step) => data.answers[step],
     caption:
       "One line of a strip is one unit; units that move alike stand together. State, memory and candidates run from −1 (blue) " +
       "to 1 (amber), gates from shut (white) to open. The curves at the bottom say how much the last state still depends on each " +

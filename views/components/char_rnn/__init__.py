@@ -7,5 +7,5 @@ from views.components.component import component
 _component = component("char_rnn")
 
 
-def hello() -> None:
+def char_rnn() -> None:
     _component(key="hello", data={"part": "hello"})

@@ -1,17 +1,17 @@
-"""The interactive picture of a reading: what was seen, what was said after each frame, on one time axis.
+"""The figure of a clip's reading: the frames, and the prediction after each of them, on one time axis.
 
-Parts of one component, which speak to each other in the browser (an event on the document), so that hovering,
-scrubbing and playing need no rerun: ``stage`` shows the frame at the cursor where no player can, ``verdict`` the
-answer at the cursor, ``timeline`` the film strip, the chart and the hidden state, ``letters`` the answer's spelling,
-``pieces`` the stretches of a long clip, and ``comparison`` the same frames in another order.
+Parts of one component. They talk to each other in the browser (an event on the document), so hovering, scrubbing and
+playing need no rerun. ``stage`` shows the frame at the cursor where no player can, ``verdict`` the prediction at the
+cursor, ``timeline`` the film strip, the chart and the hidden state, ``letters`` the label's spelling, ``segments`` the
+segments of a long clip, and ``comparison`` the same frames in another order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.analysis.reading import Prediction
-from pipeline.models.action import ActionModel, ActionStep
+from pipeline.analysis.reading import ClipReading
+from pipeline.models.action import ActionModel
 from pipeline.models.caption import Caption
 from pipeline.report import figure_data, figure_sources
 from views.components.component import component
@@ -25,40 +25,31 @@ def stage(clip: EncodedClip) -> None:
     _mount("stage", clip, {"pictures": clip.data_uris})
 
 
-def verdict(
-    clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Prediction, said: Sequence[Caption]
-) -> None:
-    """The label, the top five and the caption, after the last frame or after the one at the cursor."""
-    captions = [[caption.text, caption.is_confident] for caption in said]
-    _mount("verdict", clip, {**figure_data.verdict(model, steps, answer), "said": captions})
+def verdict(clip: EncodedClip, reading: ClipReading, captions: Sequence[Caption]) -> None:
+    """The label, the top five and the caption, after the frame at the cursor."""
+    said = [[caption.text, caption.is_confident] for caption in captions]
+    _mount("verdict", clip, {**figure_data.verdict(reading), "said": said})
 
 
-def timeline(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...], answer: Prediction) -> None:
-    """Film strip, probabilities after each frame and hidden state; the cursor is moved by mouse, touch or keys."""
-    data = figure_data.timeline(model, clip.features, steps, answer, clip.duration)
-    _mount("timeline", clip, {"pictures": clip.data_uris, **data})
+def timeline(clip: EncodedClip, reading: ClipReading) -> None:
+    """Film strip, probabilities after each frame and hidden state; mouse, touch or keys move the cursor."""
+    _mount("timeline", clip, {"pictures": clip.data_uris, **figure_data.timeline(reading)})
 
 
-def letters(clip: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...]) -> None:
+def letters(clip: EncodedClip, reading: ClipReading) -> None:
     """The likeliest label after the frame at the cursor, spelled letter by letter."""
-    _mount("letters", clip, figure_data.letters(model, steps))
+    _mount("letters", clip, figure_data.letters(reading))
 
 
-def pieces(clip: EncodedClip, closer: EncodedClip, model: ActionModel, steps: tuple[ActionStep, ...]) -> None:
-    """A long clip's stretches; ``closer`` is the same clip, read at more moments."""
-    names = figure_data.chart_labels(model, steps)
-    _mount("pieces", clip, figure_data.segments_data(model, closer.features, clip.duration, names))
+def segments(clip: EncodedClip, longer: EncodedClip, model: ActionModel, reading: ClipReading) -> None:
+    """The segments of a long clip; ``longer`` is the same clip with more frames."""
+    names = figure_data.chart_labels(reading)
+    _mount("pieces", clip, figure_data.segments_data(model, longer.features, clip.duration, names))
 
 
-def comparison(
-    clip: EncodedClip,
-    model: ActionModel,
-    steps: tuple[ActionStep, ...],
-    other: Sequence[ActionStep],
-    order: Sequence[int],
-) -> None:
-    """The curves of a clip as it is, and of the same frames in another order (see whatif), over each other."""
-    _mount("comparison", clip, {"pictures": clip.data_uris, **figure_data.comparison(model, steps, other, order)})
+def comparison(clip: EncodedClip, reading: ClipReading, other: ClipReading, order: Sequence[int]) -> None:
+    """The curves of a clip as it is, and of the same frames in another order (see analysis/what_if.py)."""
+    _mount("comparison", clip, {"pictures": clip.data_uris, **figure_data.comparison(reading, other, order)})
 
 
 def _mount(part: str, clip: EncodedClip, data: figure_data.Data) -> None:

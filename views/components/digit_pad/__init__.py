@@ -1,4 +1,4 @@
-"""A sheet to draw on; what was drawn comes back as a picture."""
+"""A pad to draw a digit on; it returns the drawing as an image."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SIDE = 28
 _component = component("digit_pad")
 
 
-def drawing(key: str) -> np.ndarray | None:
-    """What is on the sheet, (28, 28) uint8, white on black; None while it is empty."""
+def digit_pad(key: str) -> np.ndarray | None:
+    """The drawing, (28, 28) uint8, white on black; None while the pad is empty."""
     grey = _component(key=key, data={"part": "drawing"}, on_grey_change=lambda: None).grey
     if not isinstance(grey, list) or len(grey) != SIDE * SIDE:
         return None

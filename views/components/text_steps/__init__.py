@@ -1,4 +1,4 @@
-"""The picture of a text that is read token by token, with the likeliest followers after each."""
+"""The figure of a text that is read token by token, with the likeliest next tokens after each."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from views.components.component import component
 _component = component("text_steps")
 
 
-def unfolding(key: str, steps: Sequence[TextStep], caption: str) -> None:
-    """One column a step; the token that really came next is marked where it was among the likeliest."""
+def text_steps(key: str, steps: Sequence[TextStep], caption: str) -> None:
+    """One column for each step; the true next token is marked if it is among the likeliest."""
     came = [*(step.token for step in steps[1:]), None]
     data = [
         {"text": step.text, "following": [[token, round(p, 3)] for token, p in step.next_tokens], "chosen": chosen}

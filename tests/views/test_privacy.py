@@ -1,0 +1,16 @@
+"""One sentence about what is kept of an upload: the same in the app, the README and the document for hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from views.session.input_controls import PRIVACY
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/hosting.md"])
+def test_the_documents_hold_the_sentence_of_the_app(document):
+    assert PRIVACY in " ".join((ROOT / document).read_text().split())
