@@ -79,15 +79,17 @@ async def opened(browser: Browser, url: str) -> Page:
 
 
 async def visit(page: Page, uploads: Uploads) -> None:
-    """Upload one file after the other until none is left. After an error the page is reloaded."""
+    """Upload one file after the other until none is left. After an error the app is opened again."""
+    start = page.url
     for path in uploads.waiting:
-        started = time.perf_counter()
         try:
+            await page.locator("[data-test-script-state=notRunning]").wait_for()  # see tests/browser/uploading.py
+            started = time.perf_counter()
             await answer(page, path)
             uploads.answered(time.perf_counter() - started)
         except (BrowserError, AssertionError) as error:
             uploads.errors.append(f"{path.name}: {str(error).splitlines()[0]}")
-            await page.reload()
+            await page.goto(start)
 
 
 async def answer(page: Page, path: Path) -> None:
