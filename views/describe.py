@@ -210,4 +210,5 @@ def as_json(caption: Caption) -> str:
         }
         for step in caption.steps
     ]
-    return json.dumps({"caption": caption.text, "confidence": round(caption.confidence, 4), "words": words}, indent=1)
+    data = {"caption": caption.text, "sure": caption.is_confident, "confidence": round(caption.confidence, 4)}
+    return json.dumps({**data, "words": words}, indent=1)

@@ -6,18 +6,16 @@ import numpy as np
 import streamlit as st
 
 from pipeline.analysis.cell_trace import Trace, gate_terms, trace, unit_contributions, unit_order
-from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map, feature_maps
-from pipeline.canvas import fit_to_canvas
+from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map
 from pipeline.models.action import ActionModel
-from pipeline.models.efficientnet_lite import EfficientNetLite0
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
 from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
-from views.session.replays import FRAMES_KEPT, clip_reading, frame_regions, input_sensitivity
-from views.session.resources import CELL_NAMES, action_model, encoder
+from views.session.replays import clip_reading, frame_regions, input_sensitivity, layer_maps
+from views.session.resources import CELL_NAMES, action_model
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
 TOP_UNITS = 5  # units with the largest contributions, and as many with the smallest
@@ -93,13 +91,5 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
         "The feature maps of five layers for this frame: first edges and colours, later parts of objects, with less "
         f"and less detail about their place. Of each layer, the {MAPS_PER_LAYER} maps that vary most."
     )
-    for name, layer in layer_maps(clip.digest, frame, clip).items():
+    for name, layer in layer_maps(clip, frame).items():
         feature_map_strip(name, layer)
-
-
-@st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
-def layer_maps(digest: str, index: int, _clip: EncodedClip) -> dict[str, np.ndarray]:
-    """The feature maps of one frame of the clip with this digest."""
-    backbone = encoder().backbone
-    assert isinstance(backbone, EfficientNetLite0), "the app loads no other backbone"
-    return feature_maps(backbone, fit_to_canvas(_clip.picture(index)))

@@ -187,7 +187,7 @@ def test_a_reload_says_that_an_upload_has_to_be_chosen_again(page, short_clips):
     expect(shown(page, digest_of(path)).first).to_be_visible()
     page.reload()
     settle(page)
-    expect(page.get_by_text("Please choose it again")).to_be_visible()
+    expect(page.get_by_text("please choose it again")).to_be_visible()
     expect(page.locator(".unroll[data-clip]")).to_have_count(0)
     upload(page, path)
     expect(shown(page, digest_of(path)).first).to_be_visible()

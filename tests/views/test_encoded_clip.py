@@ -39,6 +39,6 @@ def test_what_is_computed_from_a_clip_counts_and_goes_with_it():
     assert clips.prediction(new, "one", lambda: prediction) is clips.prediction(new, "one", lambda: None)
     assert clips.get("old") is not None
     clips.get("new")
-    clips.prediction(new, "two", lambda: [prediction])
+    clips.prediction(new, "two", lambda: [{"layer": prediction}])
     assert clips.get("old") is None
     assert clips.get("new") is not None

@@ -41,7 +41,7 @@ def load_or_encode(visit: Visit, max_steps: int = MAX_STEPS) -> EncodedClip | No
     try:
         file = visit.clip_file()
         if file is None:
-            st.info("The clip of this address was an upload. Uploads are not kept. Please choose it again.")
+            st.info("The clip of this address was an upload that the server no longer holds: please choose it again.")
             return None
         if (known := recent_clips().get(file.key(max_steps))) is not None:
             return known

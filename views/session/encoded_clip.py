@@ -87,13 +87,15 @@ class RecentClips:
 
 
 def data_bytes(value: object) -> int:
-    """Bytes of all arrays, strings and byte strings in a value, in dataclasses and sequences too."""
+    """Bytes of all arrays, strings and byte strings in a value, in dataclasses, dicts and sequences too."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, str | bytes):
         return len(value)
     if is_dataclass(value):
         return sum(data_bytes(getattr(value, field.name)) for field in fields(value))
+    if isinstance(value, dict):
+        return sum(map(data_bytes, value.values()))
     return sum(map(data_bytes, value)) if isinstance(value, list | tuple) else 0
 
 

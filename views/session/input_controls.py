@@ -15,11 +15,13 @@ from views.session.resources import CELL_NAMES
 from views.session.visit import Visit, current_visit, write_address
 
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
-PRIVACY = (  # README.md and docs/hosting.md hold the very same sentence
-    "An uploaded file stays in the server's memory until you choose another clip, remove it or close the page, and "
-    "is on disk only while it is received and decoded; small pictures of its frames, its features and the "
-    "predictions stay in memory until newer clips take their place (48 MB for all visitors together), and none of "
-    "it is ever kept on disk."
+# README.md and docs/hosting.md hold the very same sentence. Streamlit drops the session of a closed page when another
+# session ends, two minutes later at the earliest (server.disconnectedSessionTTL).
+PRIVACY = (
+    "An uploaded file stays in the server's memory until you choose another clip or remove it, and after you close the "
+    "page for two minutes and until the next visitor leaves; it is on disk only while it is received and decoded; "
+    "small pictures of its frames, its features and the predictions stay in memory until newer clips take their place "
+    "(48 MB for all visitors together), and none of it is ever kept on disk."
 )
 
 

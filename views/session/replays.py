@@ -1,18 +1,18 @@
-"""What is computed from the features of an encoded clip, once for each clip and cell, and kept as long as the clip."""
+"""What is computed from an encoded clip, once for each clip and cell or frame, and kept as long as the clip."""
 
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from pipeline.analysis import cell_trace
+from pipeline.analysis.feature_maps import feature_maps
 from pipeline.analysis.reading import ClipReading, read_features
+from pipeline.canvas import fit_to_canvas
 from pipeline.models.caption import BEAM, Caption, captioner_for
+from pipeline.models.efficientnet_lite import EfficientNetLite0
 from pipeline.models.encoder import grid
 from views.session.encoded_clip import EncodedClip, recent_clips
 from views.session.resources import action_model, caption_model, encoder
-
-FRAMES_KEPT = 64  # frames whose regions are kept: 0.3 MB each
 
 
 def clip_reading(clip: EncodedClip, cell: str) -> ClipReading:
@@ -42,12 +42,15 @@ def captions_per_frame(clip: EncodedClip, cell: str) -> list[Caption]:
 
 def frame_regions(clip: EncodedClip, index: int) -> tuple[np.ndarray, tuple[int, int]]:
     """The region features (R, D) of one frame, and the rows and columns of its regions."""
-    return _frame_regions(clip.digest, index, clip)
+    picture = clip.picture(index)
+    if (regions := clip.features[index].regions) is None:  # only photos are encoded with their regions
+        regions = recent_clips().prediction(clip, f"regions {index}", lambda: encoder().encode([picture]).maps[0])
+    return regions, grid(picture)
 
 
-@st.cache_data(show_spinner=False, max_entries=FRAMES_KEPT)
-def _frame_regions(digest: str, index: int, _clip: EncodedClip) -> tuple[np.ndarray, tuple[int, int]]:
-    picture = _clip.picture(index)
-    if (regions := _clip.features[index].regions) is not None:
-        return regions, grid(picture)
-    return encoder().encode([picture]).maps[0], grid(picture)
+def layer_maps(clip: EncodedClip, index: int) -> dict[str, np.ndarray]:
+    """The feature maps of one frame, by the layer's name; see analysis/feature_maps.py."""
+    backbone = encoder().backbone
+    assert isinstance(backbone, EfficientNetLite0), "the app loads no other backbone"
+    image = fit_to_canvas(clip.picture(index))
+    return recent_clips().prediction(clip, f"maps {index}", lambda: feature_maps(backbone, image))

@@ -32,9 +32,9 @@ class Visit:
     sample: str = next(iter(SAMPLES))
     cell: str = next(iter(CELLS))
     topic: str = TOPICS[0]
-    upload: str = ""  # a random name of the upload that is shown; "" while a sample is shown
+    upload: str = ""  # random token of the upload that is shown; "" while a sample is shown
     file: ClipFile | None = None  # the last uploaded file, until another clip is chosen or the session ends
-    file_name: str = ""  # the random name of ``file``
+    file_token: str = ""  # the random token of ``file``
     page: str | None = None  # URL path of the page that ran last
     stopped: str = ""  # key of the clip whose encoding the visitor stopped
     uploader: int = 0  # part of the uploader's key: another number makes an empty uploader
@@ -49,12 +49,12 @@ class Visit:
     def add_upload(self, data: bytes, name: str) -> None:
         """Show an uploaded file. It replaces the upload before it."""
         self.file = ClipFile(data, name, hashlib.sha256(data).hexdigest())
-        self.file_name = self.upload = secrets.token_hex(4)
+        self.file_token = self.upload = secrets.token_hex(4)
         self.uploader += 1
 
     def remove_upload(self) -> None:
         """Drop the uploaded file and show the sample that was chosen last."""
-        self.file, self.file_name, self.upload = None, "", ""
+        self.file, self.file_token, self.upload = None, "", ""
         self.browser_copy = ("", None)
         self.uploader += 1
 
@@ -63,7 +63,7 @@ class Visit:
         somebody else's address). Raises MediaError if the samples are not installed."""
         if not self.upload:
             return sample_file(self.sample)
-        return self.file if self.file_name == self.upload else None
+        return self.file if self.file_token == self.upload else None
 
     def address(self, page: str) -> dict[str, str]:
         """The query parameters of a page that shows this visit, by the page's URL path."""
