@@ -58,5 +58,5 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
 def as_row(found: Result) -> tuple[str, ...]:
     others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
     said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
-    decided = f"{found['decided']:.1f} s" if len(found["steps"]) > 1 else ""
+    decided = f"{found['decided']:.1f} s" if found["sure"] and len(found["steps"]) > 1 else ""
     return said, f"{found['probability']:.2f}", others, decided

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.__main__ import main
+from pipeline.commands.action import as_row
 from pipeline.media.reader import read_clip
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +64,13 @@ def test_the_table_is_for_people(capsys, monkeypatch, bikes):
     assert "bikes.mp4" in told.out
     assert "absent.mp4: there is no such file." in told.err
     assert "absent" not in told.out
+
+
+@pytest.mark.parametrize(("sure", "said", "decided"), [(True, "talking", "2.4 s"), (False, "not sure: talking", "")])
+def test_a_row_of_the_table_has_no_time_of_decision_where_the_answer_is_not_sure(sure, said, decided):
+    top = [["talking", 0.3], ["walking", 0.2], ["cooking", 0.1]]
+    row = as_row({"label": "talking", "probability": 0.3, "sure": sure, "decided": 2.4, "top": top, "steps": [{}, {}]})
+    assert (row[0], row[-1]) == (said, decided)
 
 
 def test_a_long_path_leaves_room_for_the_answer(capsys, monkeypatch, bikes):
