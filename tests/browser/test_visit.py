@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -259,6 +260,17 @@ def test_a_sample_replaces_an_upload_and_an_upload_can_be_removed(page, short_cl
     chip(page).get_by_role("button", name="Remove").click()
     expect(chip(page)).not_to_contain_text(path.name)
     expect(shown(page, digest_of(sample_path("carphone"))).first).to_be_visible()  # the sample chosen last
+
+
+def test_an_upload_is_held_by_the_visit_alone(page, server, short_clips):
+    """Streamlit's own store, which would keep every upload until the session ends, is empty."""
+    for path in short_clips:
+        upload(page, path)
+        expect(shown(page, digest_of(path)).first).to_be_visible()
+        settle(page)
+    metrics = urllib.request.urlopen(f"{server}/_stcore/metrics").read().decode()
+    stored = re.findall(r'cache_type="UploadedFileManager".* (\d+)$', metrics, re.MULTILINE)
+    assert set(stored) <= {"0"}
 
 
 def test_a_refused_file_gives_its_reason_without_hovering(page, tmp_path):

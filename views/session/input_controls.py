@@ -6,6 +6,8 @@ import html
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.samples import SAMPLES
@@ -89,7 +91,15 @@ def choose_cell() -> None:
 def add_upload(key: str) -> None:
     if (file := st.session_state[key]) is not None:
         current_visit().add_upload(file.getvalue(), file.name)
+        drop_stored_upload(file.file_id)
         write_address()
+
+
+def drop_stored_upload(file_id: str) -> None:
+    """Remove a file from Streamlit's own store, which would hold every upload of a visit until its session ends."""
+    context = get_script_run_ctx()
+    if context is not None and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file_id)
 
 
 def remove_upload() -> None:
