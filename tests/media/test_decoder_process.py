@@ -106,7 +106,10 @@ def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slo
 def test_a_child_knows_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hush")
     server = ForkServer()
-    environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
+    environment = b""
+    while not environment and server._process.poll() is None:
+        # The file is empty for a moment while the new program is loaded.
+        environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
     server.kill()
     assert b"hush" not in environment
     assert b"PATH=" in environment
