@@ -107,7 +107,8 @@ def test_a_child_knows_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hush")
     server = ForkServer()
     environment = b""
-    while not environment and server._process.poll() is None:  # empty until the new program has begun
+    while not environment and server._process.poll() is None:
+        # The file is empty for a moment while the new program is loaded.
         environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
     server.kill()
     assert b"hush" not in environment
