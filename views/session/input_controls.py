@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.samples import SAMPLES
@@ -89,7 +90,9 @@ def choose_cell() -> None:
 
 
 def add_upload(key: str) -> None:
-    if (file := st.session_state[key]) is not None:
+    """Show the file that was chosen. While a page runs, the browser still sends the uploader before it, whose file is
+    no longer in Streamlit's store: that is a change too, but nothing was chosen."""
+    if isinstance(file := st.session_state[key], UploadedFile):
         current_visit().add_upload(file.getvalue(), file.name)
         drop_stored_upload(file.file_id)
         write_address()
