@@ -79,7 +79,10 @@ def decoded(clips: Sequence[VideoClip]) -> Iterator[tuple[VideoClip, Clip]]:
 
 def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: View, stem: Path) -> None:
     """Read the clips of one source and write ``stem.npz`` and ``stem.json``."""
-    features, logits, times, index = [], [], [], []
+    index: list[dict[str, object]] = []
+    features: list[np.ndarray] = []
+    logits: list[np.ndarray] = []
+    times: list[np.ndarray] = []
     for clip, media in decoded(clips):
         with torch.inference_mode():
             frames = network.normalise(torch.from_numpy(square_frames(media, view)))
@@ -89,8 +92,8 @@ def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: Vie
         times.append(np.array([frame.time for frame in media.frames], np.float32))
         index.append({**asdict(clip), "frames": len(media.frames)})
     stem.parent.mkdir(parents=True, exist_ok=True)
-    joined = (np.concatenate(parts) for parts in (features, logits, times))
-    np.savez(stem.with_suffix(".npz"), **dict(zip(("features", "logits", "times"), joined, strict=True)))
+    joined = [np.concatenate(parts) for parts in (features, logits, times)]
+    np.savez(stem.with_suffix(".npz"), features=joined[0], logits=joined[1], times=joined[2])
     stem.with_suffix(".json").write_text(json.dumps(index))
 
 
