@@ -18,13 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from pipeline.models.movinet import MoViNetA0Stream
 from training.data import DATA
-from training.import_movinet import LABELS
+from training.import_movinet import LABELS, import_published
 
 FOLDS = 5
 INVERSE_PENALTY = 0.03  # of the logistic regression, on features of unit variance
@@ -33,17 +36,20 @@ PAIRS = (("sitting down", "standing up"), ("opening a door", "closing a door"))
 
 @dataclass(frozen=True)
 class CachedClip:
-    """``features`` (T, 480) of each frame; ``logits`` (600,) after the last."""
+    """``features`` (T, 480) of each frame; ``hidden`` (2048,), the layer before the answers, and ``logits`` (600,)
+    after the last frame."""
 
     source: str
     group: str
     label: str
     features: np.ndarray
+    hidden: np.ndarray
     logits: np.ndarray
 
 
-def load_cache(folder: Path) -> list[CachedClip]:
-    """The labelled clips of all sources in ``folder``."""
+@torch.inference_mode()
+def load_cache(folder: Path, network: MoViNetA0Stream) -> list[CachedClip]:
+    """The labelled clips of all sources in ``folder``, which ``network`` has read."""
     clips = []
     for path in sorted(folder.glob("*.json")):
         arrays, first = np.load(path.with_suffix(".npz")), 0
@@ -53,7 +59,8 @@ def load_cache(folder: Path) -> list[CachedClip]:
             if entry["label"]:
                 group = f"{entry['source']}/{entry['group']}"
                 rows = features[first:last]
-                clips.append(CachedClip(entry["source"], group, entry["label"], rows, logits[last - 1]))
+                hidden = F.relu6(network.hidden(torch.from_numpy(rows.mean(0)))).numpy()
+                clips.append(CachedClip(entry["source"], group, entry["label"], rows, hidden, logits[last - 1]))
             first = last
     return clips
 
@@ -70,6 +77,11 @@ def thirds(clip: CachedClip) -> np.ndarray:
     return np.concatenate([clip.features[a:b].mean(0) for a, b in zip(starts, ends, strict=True)])
 
 
+def hidden_layer(clip: CachedClip) -> np.ndarray:
+    """(2048,): the encoder's own non-linear reading of the mean features."""
+    return clip.hidden
+
+
 def log_answers(clip: CachedClip) -> np.ndarray:
     """(600,): the encoder's own answers as log probabilities."""
     return clip.logits - np.logaddexp.reduce(clip.logits)
@@ -78,6 +90,7 @@ def log_answers(clip: CachedClip) -> np.ndarray:
 READINGS: dict[str, Callable[[CachedClip], np.ndarray]] = {
     "mean features": mean_features,
     "thirds": thirds,
+    "hidden layer": hidden_layer,
     "log answers": log_answers,
 }
 
@@ -131,7 +144,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--view", choices=["fitted", "central"], default="fitted")
     arguments = parser.parse_args()
-    clips = load_cache(arguments.cache / arguments.view)
+    clips = load_cache(arguments.cache / arguments.view, import_published())
     print_sources(clips)
     print_pairs(clips)
 
