@@ -1,9 +1,9 @@
-"""Every benchmark, or some, as one table of ratios.
+"""Run all benchmarks, or some, and print one table of ratios.
 
     python -m benchmarks [NAME...] [--rounds 5] [--out FILE.json]
 
-Times drift with the machine; ratios are taken side by side. What takes long or needs data has a command of its own:
-benchmarks.load (the app under load) and benchmarks.cuts.
+Times drift with the machine, so compared ways run side by side and their ratio is reported. Benchmarks that take long
+or need the training data have their own commands: benchmarks.load, benchmarks.precision and benchmarks.cuts.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--out", type=Path, metavar="FILE.json")
     args = parser.parse_args(argv)
@@ -31,12 +31,12 @@ def main(argv: list[str] | None = None) -> None:
         parser.error(f"there is no benchmark called {', '.join(sorted(unknown))}")
     results = []
     for name in args.names or NAMES:
-        found = list(import_module(f"benchmarks.{name}").measure(args.rounds))
-        print(table(found), flush=True)
-        results += found
+        new = list(import_module(f"benchmarks.{name}").measure(args.rounds))
+        print(table(new), flush=True)
+        results += new
     if args.out:
-        told = {"machine": machine(), "rounds": args.rounds, "results": [asdict(each) for each in results]}
-        args.out.write_text(json.dumps(told, indent=1) + "\n")
+        report = {"machine": machine(), "rounds": args.rounds, "results": [asdict(result) for result in results]}
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Many clips in one command: how busy it keeps the cores, once it has started."""
+"""Many clips in one command: the number of busy cores, without the time to start."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measure(rounds: int) -> Iterator[Result]:
         paths = sorted(Path(folder).iterdir())
         cores, rates = [], []
         for _ in range(rounds):
-            few, many = command(paths[:FEW]), command(paths)  # what starting takes is in both
+            few, many = command(paths[:FEW]), command(paths)  # both include the start, so the difference does not
             cores.append((many[1] - few[1]) / (many[0] - few[0]))
             rates.append(60 * (CLIPS - FEW) / (many[0] - few[0]))
     yield result("cores_busy_in_batch", cores, "cores", sorted(cores)[len(cores) // 2], "one core")
@@ -36,7 +36,7 @@ def measure(rounds: int) -> Iterator[Result]:
 
 
 def command(paths: list[Path]) -> tuple[float, float]:
-    """Seconds by the clock, and of processor time in all its processes."""
+    """Wall-clock seconds, and processor seconds of all processes of the command."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     line = [sys.executable, "-m", "pipeline", "action", *map(str, paths), "--json"]
     subprocess.run(line, stdout=subprocess.DEVNULL, check=True)

@@ -1,10 +1,10 @@
-"""How well a cut can be told from a moving camera by two neighbouring frames' features.
+"""How well the cosine of two frames' features separates a cut from a moving camera.
 
     python -m benchmarks.cuts
 
-Cosines are taken within 60 held-out clips of one take each (UCF101, skate, fights, rackets, pushups), between frames
-one, two and four strides apart, and between the last frame of one and the first of another, as a cut would bring them
-together. Needs the training data (training/data.py).
+Cosines are computed within 60 held-out clips of one take each (UCF101, skate, fights, rackets, pushups), between frames
+one, two and four strides apart, and across cuts, between the last frame of one clip and the first of another.
+Needs the training data (training/data.py).
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ def main() -> None:
     between = np.array([one[-1] @ other[0] for one, other in pairwise(clips)])
     print(f"within one take: {len(within)} pairs, the lowest cosine {within.min():.3f}")
     print(f"across a cut: {len(between)} pairs, the highest cosine {between.max():.3f}")
-    print(f"under {CUT}: {(within < CUT).mean():.1%} of the former, {(between < CUT).mean():.1%} of the latter")
+    print(
+        f"under {CUT}: {(within < CUT).mean():.1%} of the pairs in one take, {(between < CUT).mean():.1%} across a cut"
+    )
 
 
 if __name__ == "__main__":

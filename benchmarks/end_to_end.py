@@ -1,9 +1,8 @@
-"""The whole path from a file to an action, against its own limit: several clips in a row, and one alone.
+"""The whole path from a file to an action, compared with its limit: several clips in a row, and one clip alone.
 
-The limit is what an ideal pipeline of two stages would take that hides everything else: as long as the slower stage
-alone (decoding and resizing, or the CNN on frames in memory), but not less than the processor time of both takes on
-all the cores, since on a small machine the stages share them. One clip alone cannot hide that the CNN waits for the
-first frame, and the page for the last.
+The limit is the time of an ideal pipeline of two stages, decoding with resizing and the CNN: the time of the slower
+stage alone, but at least the processor time of both divided by the number of cores, because the stages share them. One
+clip alone cannot reach the limit: the CNN waits for the first frame, and the prediction for the last.
 """
 
 from __future__ import annotations
@@ -37,27 +36,27 @@ def measure(rounds: int) -> Iterator[Result]:
         write_clip(path, SECONDS)
         frames = read_clip(path).frames
 
-        def start_decoding() -> None:
+        def decode_here() -> None:
             ClipStream(decode(path, MAX_STEPS, "clip")).clip()
 
-        def encoded() -> None:
+        def encode() -> None:
             list(encoder.encode_frames(frames))
 
-        def whole() -> None:
+        def one_clip() -> None:
             list(run_each(open_streams([str(path)]), lambda stream: read(stream, encoder, model)))
 
-        def many() -> None:
+        def clips_in_a_row() -> None:
             list(run_each(open_streams([str(path)] * CLIPS), lambda stream: read(stream, encoder, model)))
 
         ways = {
-            "decoding": start_decoding,
+            "decoding": decode_here,
             "child": lambda: read_clip(path),
-            "CNN": encoded,
-            "one": whole,
-            "many": many,
+            "CNN": encode,
+            "one": one_clip,
+            "many": clips_in_a_row,
         }
         seconds = side_by_side(ways, rounds)
-        work = (processor_seconds(start_decoding) + processor_seconds(encoded)) / os.cpu_count()
+        work = (processor_seconds(decode_here) + processor_seconds(encode)) / os.cpu_count()
     slower = max(seconds["decoding"], seconds["CNN"], key=statistics.median)
     limit = max(statistics.median(slower), work)
     one, clip = seconds["one"], [s / CLIPS for s in seconds["many"]]
@@ -72,7 +71,7 @@ def measure(rounds: int) -> Iterator[Result]:
 
 
 def processor_seconds(work: Callable[[], None]) -> float:
-    """Of all its threads, in this process."""
+    """Processor time of all threads of this process during ``work``, in seconds."""
     before, started = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
     work()
     after = resource.getrusage(resource.RUSAGE_SELF)

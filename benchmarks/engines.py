@@ -1,8 +1,8 @@
-"""How fast the encoder's engines are, side by side, and how closely they agree with torch.
+"""Speed of the encoder's engines, side by side, and their agreement with torch.
 
-Every engine encodes the same real frames in turn, one at a time and eight at a time, in float32. "ours" is our encoder
-in float32 too, with everything that Encoder.encode() does around its engine; "in use" is the one that this machine
-gets, which may reckon in bfloat16 (benchmarks/precision.py tells what that costs).
+Every engine encodes the same real frames, one at a time and eight at a time, in float32. "ours" is our encoder in
+float32, with everything that Encoder.encode() does around its engine. "in use" is the encoder that is used on this
+machine, which may compute in bfloat16 (benchmarks/precision.py measures the loss of accuracy).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def onnxruntime_engine(backbone: nn.Module) -> Engine:
 
 
 def compiled_engine(backbone: nn.Module) -> Engine:
-    compile_openvino = torch.compile(backbone, dynamic=False)
+    network = torch.compile(backbone, dynamic=False)
 
     @torch.inference_mode()
     def run(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        features, maps = compile_openvino(torch.from_numpy(images))
+        features, maps = network(torch.from_numpy(images))
         return features.numpy(), maps.numpy()
 
     return run
@@ -60,7 +60,7 @@ ENGINES: dict[str, Callable[[nn.Module], Engine]] = {
     "OpenVINO": openvino_engine,
     "ONNX Runtime": onnxruntime_engine,
 }
-REPEATED = 8  # runs a round
+REPEATS = 8  # runs per round
 
 
 def measure(rounds: int) -> Iterator[Result]:
@@ -80,25 +80,29 @@ def batches(
     seconds = side_by_side(ways, rounds)
     best = min(engines, key=lambda name: statistics.median(seconds[name]))
     alone = "" if size > 1 else "_one_at_a_time"
-    yield rated(f"encoder_over_best_engine{alone}", size, seconds, "ours", best)
-    yield rated(f"encoder_in_use_over_best_engine{alone}", size, seconds, "in use", best, f", by {best_engine()}")
+    yield images_per_second(f"encoder_over_best_engine{alone}", size, seconds, "ours", best)
+    yield images_per_second(
+        f"encoder_in_use_over_best_engine{alone}", size, seconds, "in use", best, f", by {best_engine()}"
+    )
     reference = engines["torch, eager"](images)[0]
     for engine, run in engines.items():
         cosine = least_cosine(run(images)[0], reference)
         label = engine.lower().replace(", ", "_").replace(" ", "_") + alone
-        yield rated(label, size, seconds, engine, "torch, eager", f", cosine to it >= {cosine:.6f}")
+        yield images_per_second(label, size, seconds, engine, "torch, eager", f", cosine to it >= {cosine:.6f}")
 
 
 def repeated(run: Callable[[], object]) -> Callable[[], None]:
-    def all_of_them() -> None:
-        for _ in range(REPEATED):
+    def run_all() -> None:
+        for _ in range(REPEATS):
             run()
 
-    return all_of_them
+    return run_all
 
 
-def rated(name: str, size: int, seconds: dict[str, list[float]], way: str, other: str, more: str = "") -> Result:
-    rates = [size * REPEATED / s for s in seconds[way]]
+def images_per_second(
+    name: str, size: int, seconds: dict[str, list[float]], way: str, other: str, more: str = ""
+) -> Result:
+    rates = [size * REPEATS / s for s in seconds[way]]
     return result(name, rates, "images/s", ratio(seconds[other], seconds[way]), other + more)
 
 

@@ -1,6 +1,6 @@
-"""Long clips: time grows with the frames kept, and memory does not grow.
+"""Long clips: time grows with the number of sampled frames, memory does not grow.
 
-Each length is read by a command of its own.
+Every length is read by a separate command.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
 
-from benchmarks.clips import looped, write_clip
+from benchmarks.clips import repeat_clip, write_clip
 from benchmarks.memory import Memory
 from benchmarks.results import Result, ratio, result
 from pipeline.media.clip import ClipStream
@@ -22,7 +22,7 @@ from pipeline.media.reader import MAX_STEPS
 from pipeline.sandbox.decode import decode, opened_pictures
 from pipeline.sandbox.sampling import sample_frames
 
-LENGTHS = {"10s": (10, 1), "1min": (20, 3), "10min": (20, 30), "60min": (20, 180)}  # seconds, how often
+LENGTHS = {"10s": (10, 1), "1min": (20, 3), "10min": (20, 30), "60min": (20, 180)}  # seconds, repetitions
 NO_LIMITS = {**os.environ, "UNROLL_MAX_MEGABYTES": "4000"}
 
 
@@ -31,8 +31,8 @@ def measure(rounds: int) -> Iterator[Result]:
         clips = {name: clip(Path(folder), name, *length) for name, length in LENGTHS.items()}
         runs = {name: [command(path) for _ in repeat(None, rounds)] for name, path in clips.items()}
         (first, first_megabytes) = zip(*runs["10s"], strict=True)
-        for name, found in runs.items():
-            seconds, megabytes = zip(*found, strict=True)
+        for name, measured in runs.items():
+            seconds, megabytes = zip(*measured, strict=True)
             yield result(f"seconds_{name}_over_10s", seconds, "s", ratio(seconds, first), "10 s (as low as can be)")
             growth = ratio(megabytes, first_megabytes)
             yield result(f"memory_{name}_over_10s", megabytes, "MB", growth, "10 s (at most 1.10)")
@@ -43,12 +43,12 @@ def clip(folder: Path, name: str, seconds: int, times: int) -> Path:
     once, path = folder / f"{seconds}.mp4", folder / f"{name}.mp4"
     if not once.exists():
         write_clip(once, seconds)
-    looped(once, path, times)
+    repeat_clip(once, path, times)
     return path
 
 
 def command(path: Path) -> tuple[float, float]:
-    """The seconds of one command, and its megabytes at their peak, those of its decoders included."""
+    """Seconds of one command, and its peak memory in megabytes, decoders included."""
     started = time.perf_counter()
     line = [sys.executable, "-m", "pipeline", "action", str(path), "--json"]
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, env=NO_LIMITS)
@@ -59,7 +59,7 @@ def command(path: Path) -> tuple[float, float]:
 
 
 def key_frames(path: Path) -> Iterator[Result]:
-    """Once only: decoding every picture of ten minutes takes its time."""
+    """One run only, because decoding every picture of ten minutes takes long."""
     started = time.perf_counter()
     with opened_pictures(path, "clip") as (reader, _):
         list(sample_frames(reader, "clip", MAX_STEPS, None))

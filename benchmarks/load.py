@@ -1,10 +1,10 @@
-"""What the app does under load: errors, answers a minute, waiting and memory, with several visitors at once.
+"""The app under load by several visitors at once: errors, answers per minute, waiting time and memory.
 
     python -m benchmarks.load [--visitors 8] [--uploads 100]
 
-The app runs as a process of its own; each visitor is a browser session that chooses a file, waits for its answer and
-chooses the next. All files differ, so that none is answered from what the app remembers. It ends with an error status
-if an upload was not answered, or if a file or a decoder was left.
+The app runs in a separate process. Each visitor is a browser session that uploads a file, waits for its answer and
+uploads the next. All files differ, so no answer comes from a cache. The exit status is 1 if an upload had no answer, or
+if a file or a decoder process remains at the end.
 """
 
 from __future__ import annotations
@@ -28,49 +28,49 @@ from tools.app_server import CHROMIUM, FLAGS, Served, served
 
 WHOLE_LIMIT = 15 * 60  # seconds for all uploads together
 UPLOAD_LIMIT = 90  # seconds from choosing a file to its answer
-EARLY = 10  # uploads after which memory is compared with its end
+EARLY = 10  # memory after so many uploads is compared with memory at the end
 FIRST = "the first prediction"
-WRONG = "[data-testid=stAlert], [data-testid=stException]"
+ERRORS = "[data-testid=stAlert], [data-testid=stException]"
 
 
 # ── Visitors ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 class Uploads:
-    """The files that wait to be chosen, and what became of the others."""
+    """The files that are still to be uploaded; waiting times and errors of the others."""
 
     def __init__(self, files: list[Path], memory: Memory) -> None:
         self.waiting, self.count, self._memory = iter(files), len(files), memory
         self.seconds: list[float] = []
-        self.wrong: list[str] = []
+        self.errors: list[str] = []
 
     def answered(self, seconds: float) -> None:
         self.seconds.append(seconds)
         if len(self.seconds) in (1, EARLY, self.count):
-            self._memory.note(f"upload {len(self.seconds)}")
+            self._memory.record(f"upload {len(self.seconds)}")
 
 
 async def all_visits(app: Served, uploads: Uploads, memory: Memory, visitors: int) -> float:
-    """Every visitor's uploads; -> the seconds that they took, from the first one's choosing of a file."""
+    """Run all visits. Returns the seconds from the first upload to the last answer."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             pages = [await opened(browser, app.url)]
-            memory.note(FIRST)
+            memory.record(FIRST)
             pages += [await opened(browser, app.url) for _ in range(visitors - 1)]
             started = time.perf_counter()
             try:
                 async with asyncio.timeout(WHOLE_LIMIT):
                     await asyncio.gather(*(visit(page, uploads) for page in pages))
             except TimeoutError:
-                uploads.wrong.append(f"not done after {WHOLE_LIMIT} s")
+                uploads.errors.append(f"not done after {WHOLE_LIMIT} s")
             return time.perf_counter() - started
         finally:
             await browser.close()
 
 
 async def opened(browser: Browser, url: str) -> Page:
-    """The app in a session of its own, with the sample read."""
+    """The app in a new browser session, after the prediction for the sample is on the page."""
     page = await (await browser.new_context(viewport={"width": 1000, "height": 700})).new_page()
     page.set_default_timeout(1000 * UPLOAD_LIMIT)
     await page.goto(url)
@@ -79,48 +79,50 @@ async def opened(browser: Browser, url: str) -> Page:
 
 
 async def visit(page: Page, uploads: Uploads) -> None:
-    """One file after the other until none is left; a page that shows an error is opened anew."""
+    """Upload one file after the other until none is left. After an error the app is opened again."""
+    start = page.url
     for path in uploads.waiting:
-        started = time.perf_counter()
         try:
+            await page.locator("[data-test-script-state=notRunning]").wait_for()  # see tests/browser/uploading.py
+            started = time.perf_counter()
             await answer(page, path)
             uploads.answered(time.perf_counter() - started)
         except (BrowserError, AssertionError) as error:
-            uploads.wrong.append(f"{path.name}: {str(error).splitlines()[0]}")
-            await page.reload()
+            uploads.errors.append(f"{path.name}: {str(error).splitlines()[0]}")
+            await page.goto(start)
 
 
 async def answer(page: Page, path: Path) -> None:
-    """Choose the file and wait for the answer that is its own: the page says by its digest whose an answer is."""
+    """Upload the file and wait for its answer. The page gives the digest of the file that an answer belongs to."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     await page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(path)
-    await page.locator(f".unroll[data-clip='{digest}'] .bars li, {WRONG}").first.wait_for()
-    if await page.locator(WRONG).count():
-        raise AssertionError(await page.locator(WRONG).first.inner_text())
+    await page.locator(f".unroll[data-clip='{digest}'] .bars li, {ERRORS}").first.wait_for()
+    if await page.locator(ERRORS).count():
+        raise AssertionError(await page.locator(ERRORS).first.inner_text())
 
 
 # ── The report ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def left_behind(app: Served, folder: Path) -> list[str]:
-    """Uploads' folders, and decoders: the children of the server's children. They have a moment to end."""
+def leftovers(app: Served, folder: Path) -> list[str]:
+    """Folders of uploads and decoder processes (children of the server's children) that remain after a second."""
     time.sleep(1)
-    found = [f"the folder {path.name}" for path in folder.glob("unroll-*")]
-    return found + [f"the decoder {child}" for server in descendants(app.pid) for child in descendants(server)]
+    folders = [f"the folder {path.name}" for path in folder.glob("unroll-*")]
+    return folders + [f"the decoder {child}" for server in descendants(app.pid) for child in descendants(server)]
 
 
 def report(uploads: Uploads, memory: Memory, seconds: float) -> Iterator[str]:
     errors = uploads.count - len(uploads.seconds)
     yield f"{'uploads':32} {uploads.count:6}"
     yield f"{'errors':32} {errors:6}"
-    yield f"{'answers a minute':32} {60 * len(uploads.seconds) / seconds:6.1f}"
+    yield f"{'answers per minute':32} {60 * len(uploads.seconds) / seconds:6.1f}"
     if len(uploads.seconds) > 1:
         yield f"{'median wait for an answer':32} {statistics.median(uploads.seconds):6.1f} s"
         yield f"{'95th percentile':32} {statistics.quantiles(uploads.seconds, n=20)[-1]:6.1f} s"
     yield f"{'resident memory':32} {'server':>6}    {'children':>8}"
-    for moment, (server, children) in {**memory.noted, "peak": memory.peak}.items():
+    for moment, (server, children) in {**memory.recorded, "peak": memory.peak}.items():
         yield f"  {'after ' * (moment != 'peak') + moment:30} {server:6.0f} MB {children:8.0f} MB"
-    early, late = (memory.noted.get(f"upload {n}") for n in (EARLY, uploads.count))
+    early, late = (memory.recorded.get(f"upload {n}") for n in (EARLY, uploads.count))
     if early and late and uploads.count > EARLY:
         yield f"{f'upload {uploads.count} / upload {EARLY}':32} {late[0] / early[0]:6.3f}"
 
@@ -129,15 +131,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=8)
     parser.add_argument("--uploads", type=int, default=100)
-    wanted = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as files, tempfile.TemporaryDirectory() as folder:
-        clips = different_files(wanted.uploads, Path(files))
+        clips = different_files(args.uploads, Path(files))
         with served(Path(folder)) as app, Memory(app.pid) as memory:
             uploads = Uploads(clips, memory)
-            seconds = asyncio.run(all_visits(app, uploads, memory, wanted.visitors))
-            wrong = uploads.wrong + left_behind(app, Path(folder))
-    print(*report(uploads, memory, seconds), *wrong, sep="\n")
-    sys.exit(1 if wrong else 0)
+            seconds = asyncio.run(all_visits(app, uploads, memory, args.visitors))
+            errors = uploads.errors + leftovers(app, Path(folder))
+    print(*report(uploads, memory, seconds), *errors, sep="\n")
+    sys.exit(1 if errors else 0)
 
 
 if __name__ == "__main__":

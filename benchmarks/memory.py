@@ -1,4 +1,4 @@
-"""How much memory a process and the decoders that it started take."""
+"""Memory of a process and of its decoder processes."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-LOOK_EVERY = 0.1  # seconds
+INTERVAL = 0.1  # seconds between measurements
 
 
 class Memory(AbstractContextManager["Memory"]):
-    """Resident megabytes of a process and of its decoding processes together, at noted moments and at their peaks.
+    """Resident megabytes of a process and of its decoding processes together, at recorded moments and at their peaks.
 
     The sum counts what a decoder shares with the fork server that forked it twice; it is an upper bound.
     """
@@ -19,7 +19,7 @@ class Memory(AbstractContextManager["Memory"]):
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.peak = (0.0, 0.0)
-        self.noted: dict[str, tuple[float, float]] = {}
+        self.recorded: dict[str, tuple[float, float]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -31,11 +31,11 @@ class Memory(AbstractContextManager["Memory"]):
         self._ended.set()
         self._thread.join()
 
-    def note(self, moment: str) -> None:
-        self.noted[moment] = self._now()
+    def record(self, moment: str) -> None:
+        self.recorded[moment] = self._now()
 
     def _watch(self) -> None:
-        while not self._ended.wait(LOOK_EVERY):
+        while not self._ended.wait(INTERVAL):
             self.peak = tuple(map(max, self.peak, self._now()))
 
     def _now(self) -> tuple[float, float]:
@@ -43,7 +43,7 @@ class Memory(AbstractContextManager["Memory"]):
 
 
 def resident(pid: int) -> float:
-    """Megabytes, or 0 of a process that has ended."""
+    """Resident megabytes; 0 if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -62,11 +62,11 @@ def decodes(pid: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """Children, their children, and so on."""
-    found = []
+    processes = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
             children = [int(child) for child in tasks.read_text().split()]
         except OSError:
             continue  # the thread or its process has just ended
-        found += [each for child in children for each in (child, *descendants(child))]
-    return found
+        processes += [each for child in children for each in (child, *descendants(child))]
+    return processes

@@ -1,9 +1,9 @@
-"""Against what people would use instead: the same clip, the same number of frames, the same network.
+"""Comparison with simpler programs, with the same clip, number of frames and network.
 
-* the tutorial: every picture is read, made a PIL image and transformed; of these as many as ours are encoded by eager
-  torch, one at a time, and a torch.nn.LSTM reads them;
-* seeking: a seek for each frame, then the same;
-* the window: whenever a frame comes, the last frames go through CNN and LSTM again.
+* tutorial: every picture is decoded, made a PIL image and transformed; as many of them as we use are encoded by eager
+  torch, one at a time, and a torch.nn.LSTM reads the features;
+* seeking: one seek for each frame, then as above;
+* window: for every new frame, CNN and LSTM process the last 8 or 32 frames again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WINDOWS = (8, 32)  # frames
 
 
 class Tutorial:
-    """A CNN and an LSTM of torch.nn as tutorials put them together."""
+    """A CNN and an LSTM of torch.nn, combined as in tutorials."""
 
     def __init__(self) -> None:
         self.cnn = tuned_lite0()
@@ -92,7 +92,7 @@ def measure(rounds: int) -> Iterator[Result]:
 
 
 def windows(tutorial: Tutorial, frames: Sequence[Frame], rounds: int, ours: Callable[[], object]) -> Iterator[Result]:
-    """What one more frame costs after few and after many; ours is the same after any number."""
+    """The cost of one more frame, for windows of two lengths. Our cost does not depend on the number of frames."""
     tensors = [torch.from_numpy(frame.image).permute(2, 0, 1) for frame in frames]
     ways = {"ours": ours}
     for length in WINDOWS:

@@ -1,10 +1,10 @@
-"""How exactly the CNN must reckon: float32, bfloat16 or eight bits, how fast each is and what it loses.
+"""Numeric precision of the CNN: speed and loss of accuracy in float32, bfloat16 and eight bits.
 
     pip install nncf && python -m benchmarks.precision [--rounds 5]
 
-All three are run by OpenVINO; eight bits are made by its own tool, NNCF (post-training, per channel, calibrated on
-training photos), which nothing else needs. What is lost shows in the LSTM's labels of all held-out clips and in the
-captions, by beam search of width 3, of the official validation photos and clips. Needs the training data.
+OpenVINO runs all three. Its tool NNCF makes the eight-bit network (post-training quantisation, per channel, calibrated
+on training photos); nothing else needs NNCF. Accuracy is measured by the LSTM's labels of all held-out clips, and by
+captions, with beam width 3, of the official validation photos and clips. Needs the training data.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from pipeline.models.engines import ENGINES, Engine, compile_openvino, openvino_
 from training.data import load_items
 from training.evaluate import action_figures, caption_figures, encode_items, held_out_items, validation_features
 
-CALIBRATED_ON = 300  # photos
+CALIBRATION_PHOTOS = 300  # photos
 BEAM = 3
 
 
 def photos(count: int) -> list[np.ndarray]:
-    """Of the training set, on the wide canvas."""
-    found = (item.paths[0] for item in load_items() if item.source == "flickr8k" and not item.held_out)
-    pictures = (fit_to_canvas(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)) for path in found)
+    """Training photos with the wide canvas."""
+    paths = (item.paths[0] for item in load_items() if item.source == "flickr8k" and not item.held_out)
+    pictures = (fit_to_canvas(cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)) for path in paths)
     wide = (picture for picture in pictures if picture.shape[:2] == WIDE)
     return [next(wide) for _ in range(count)]
 
@@ -43,17 +43,17 @@ def photos(count: int) -> list[np.ndarray]:
 def eight_bit_engine(backbone: nn.Module) -> Engine:
     import nncf
 
-    data = nncf.Dataset([photo[None] for photo in photos(CALIBRATED_ON)])
+    data = nncf.Dataset([photo[None] for photo in photos(CALIBRATION_PHOTOS)])
     graph = openvino_graph(backbone.requires_grad_(False))
-    small = nncf.quantize(graph, data, preset=nncf.QuantizationPreset.MIXED, subset_size=CALIBRATED_ON)
-    return compile_openvino(small, "f32")  # what is not in eight bits
+    small = nncf.quantize(graph, data, preset=nncf.QuantizationPreset.MIXED, subset_size=CALIBRATION_PHOTOS)
+    return compile_openvino(small, "f32")  # for the layers that are not in eight bits
 
 
 PRECISIONS = {"float32": "openvino", "bfloat16": "openvino-bf16", "int8": "openvino-int8"}  # their engines
 
 
 def speed(encoders: dict[str, Encoder], rounds: int) -> Iterator[Result]:
-    """Eight pictures at a time, and one by one."""
+    """Images per second of every precision, eight at a time and one at a time."""
     pictures = photos(64)
     exact = encoders["float32"].encode(pictures).features
     for size, name in ((BATCH, ""), (1, "_one_at_a_time")):
@@ -67,16 +67,16 @@ def speed(encoders: dict[str, Encoder], rounds: int) -> Iterator[Result]:
             yield result(way + name, rates, "images/s", gain, f"float32, cosine to it >= {cosine:.4f}")
 
 
-def losses(encoder: Encoder) -> str:
-    """What the networks make of this encoder's features, on what they were not fitted to."""
+def accuracy(encoder: Encoder) -> str:
+    """Accuracy of recogniser and captioners with this encoder's features, on held-out items."""
     items = held_out_items()
     figures = action_figures(load_action("lstm"), items, encode_items(encoder, items))
     sources = {**figures["by_source"], "all": figures["all"]}
-    told = [f"top-1 {source} {found['top1']:.3f}" for source, found in sources.items()]
+    columns = [f"top-1 {source} {own['top1']:.3f}" for source, own in sources.items()]
     for kind in ("photo", "clip"):
         measures = caption_figures(load_caption(kind, "lstm"), *validation_features(kind, encoder), BEAM)
-        told.append(f"CIDEr of {kind}s {measures['CIDEr']:.3f}")
-    return ", ".join(told)
+        columns.append(f"CIDEr of {kind}s {measures['CIDEr']:.3f}")
+    return ", ".join(columns)
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
     encoders = {name: Encoder(tuned_lite0(), engine) for name, engine in PRECISIONS.items()}
     print(table(speed(encoders, rounds)), flush=True)
     for name, encoder in encoders.items():
-        print(f"{name:10} {losses(encoder)}", flush=True)
+        print(f"{name:10} {accuracy(encoder)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How long a control takes to answer, once a clip is encoded: everything replays from its features.
+"""Response times of the app's controls for an encoded clip. Every control computes from the cached features.
 
-A clip of 64 steps (longer than the app ever reads) made of the sample "bikes", features and all; medians.
+The clip has 64 steps, more than the app ever reads, made of the features of the sample "bikes".
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pipeline.models.recurrent import CELLS
 from pipeline.report import figure_data
 
 STEPS = 64
-CONTROL = 100  # milliseconds that any control may take
-MOST = {  # what may take other times: the last two are computed once a clip and cell
+CONTROL_LIMIT = 100  # milliseconds
+LIMITS = {  # milliseconds, where they differ; the last two are computed once per clip and cell
     "photo_first_word": 50,
     "photo_sentence": 150,
     "clip_sentence": 150,
@@ -35,7 +35,7 @@ MOST = {  # what may take other times: the last two are computed once a clip and
 
 
 def clip_of(steps: int) -> tuple[list[FrameFeatures], np.ndarray]:
-    """-> frames' features, and the regions of one frame (1, R, D)."""
+    """The features of ``steps`` frames, and the regions of one frame (1, R, D)."""
     encoder, frames = load_encoder(), read_clip(sample_path("bikes")).frames
     once = list(encoder.encode_frames(frames))
     features = [
@@ -70,5 +70,5 @@ def measure(rounds: int) -> Iterator[Result]:
     }
     for name, answer in controls.items():
         milliseconds = [1000 * s for s in side_by_side({name: answer}, rounds)[name]]
-        most = MOST.get(name, CONTROL)
-        yield result(name, milliseconds, "ms", most / statistics.median(milliseconds), f"the {most} ms it may take")
+        limit = LIMITS.get(name, CONTROL_LIMIT)
+        yield result(name, milliseconds, "ms", limit / statistics.median(milliseconds), f"the limit of {limit} ms")

@@ -1,4 +1,4 @@
-"""What a benchmark finds, how two ways are timed fairly, and the table of it all."""
+"""Results of benchmarks: fair timing of several ways, ratios, and the printed table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from random import Random
 
 @dataclass(frozen=True)
 class Result:
-    """A figure, its spread over the rounds, and its ratio: larger is better, unless ``against`` says otherwise."""
+    """A figure, its spread over the rounds, and a ratio. Larger is better, unless ``against`` states a maximum."""
 
     name: str
     ratio: float
-    against: str  # what the ratio compares with
+    against: str  # the other side of the ratio
     unit: str
     median: float
     min: float
@@ -30,23 +30,25 @@ def result(name: str, values: Sequence[float], unit: str, ratio: float, against:
 
 
 def side_by_side(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """The seconds that each way takes, in every round. They take turns, so that a machine whose speed drifts slows all
-    of them alike, in another order each time, since some leave threads behind that spin for a while; a first turn, not
-    counted, warms them up."""
+    """The seconds of each way in every round.
+
+    The ways take turns, so a drift of the machine's speed affects all alike. The order changes in every round, because
+    some ways leave threads that stay busy for a while. A first round warms up and is not counted.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     order, random = list(ways.items()), Random(0)
-    for turn in range(rounds + 1):
+    for round_number in range(rounds + 1):
         for name, run in order:
             started = time.perf_counter()
             run()
-            if turn:
+            if round_number:
                 seconds[name].append(time.perf_counter() - started)
         random.shuffle(order)
     return seconds
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
-    """How many times as long, by the medians."""
+    """The ratio of the medians."""
     return statistics.median(slow) / statistics.median(fast)
 
 

@@ -1,4 +1,4 @@
-"""What a visitor waits for, in a real browser: the page after the app has started, and the answer to an upload."""
+"""Waiting times of a visitor in a real browser: the page after the start of the app, and the answer to an upload."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from benchmarks.end_to_end import SECONDS
 from benchmarks.results import Result, result
 from tools.app_server import CHROMIUM, FLAGS, served
 
-SOON = 1.0  # seconds to the first answer that evolves
+FIRST_ANSWER_LIMIT = 1.0  # seconds
 
 
 def measure(rounds: int) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        clips = different(Path(folder), rounds + 1)
+        clips = different_clips(Path(folder), rounds + 1)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             yield from cold(Path(folder), browser, rounds)
@@ -34,7 +34,13 @@ def measure(rounds: int) -> Iterator[Result]:
         finally:
             browser.close()
     first, last = zip(*waits, strict=True)
-    yield result("first_prediction_on_page", first, "s", SOON / sorted(first)[len(first) // 2], "1 s after choosing")
+    yield result(
+        "first_prediction_on_page",
+        first,
+        "s",
+        FIRST_ANSWER_LIMIT / sorted(first)[len(first) // 2],
+        "1 s after choosing",
+    )
     yield result("answer_on_page", last, "s", SECONDS / sorted(last)[len(last) // 2], "the length of the clip")
 
 
@@ -45,10 +51,10 @@ def mark(): marks.append(time.perf_counter())
 import streamlit; mark()
 import torch; mark()
 import views.watch, views.describe, views.inside, views.language, views.models; mark()
-from pipeline.encoder import load_encoder; encoder = load_encoder(); mark()
-from pipeline.action import load_action; from pipeline.caption import load_caption
+from pipeline.models.encoder import load_encoder; encoder = load_encoder(); mark()
+from pipeline.models.action import load_action; from pipeline.models.caption import load_caption
 load_action("lstm"); load_caption("clip", "lstm"); mark()
-from pipeline.media import read_clip; from pipeline.samples import sample_path
+from pipeline.media.reader import read_clip; from pipeline.media.samples import sample_path
 list(encoder.encode_frames(read_clip(sample_path("bikes")).frames)); mark()
 print(json.dumps([b - a for a, b in zip(marks, marks[1:])]))
 """
@@ -56,7 +62,7 @@ NAMES = ("importing_streamlit", "importing_torch", "importing_the_app", "loading
 
 
 def parts(rounds: int) -> Iterator[Result]:
-    """What a cold start consists of, one after the other, in a process of its own."""
+    """The parts of a cold start, one after the other, in a separate process."""
     line = [sys.executable, "-W", "ignore", "-c", PARTS]
     runs = [json.loads(subprocess.run(line, capture_output=True, check=True).stdout) for _ in range(rounds)]
     for name, seconds in zip(NAMES, zip(*runs, strict=True), strict=True):
@@ -70,7 +76,7 @@ def parts(rounds: int) -> Iterator[Result]:
 
 
 def cold(folder: Path, browser: Browser, rounds: int) -> Iterator[Result]:
-    """From the start of the process until it listens, and until the first visitor has the sample's answer."""
+    """From the start of the process until it listens, and until the sample's answer is on the first page."""
     listens, ready = [], []
     for _ in range(rounds):
         started = time.perf_counter()
@@ -82,8 +88,8 @@ def cold(folder: Path, browser: Browser, rounds: int) -> Iterator[Result]:
     yield result("cold_start_first_answer", ready, "s", 1.0, "-")
 
 
-def different(folder: Path, count: int) -> list[Path]:
-    """As many clips of 20 s, of other bytes each, so that none is known already."""
+def different_clips(folder: Path, count: int) -> list[Path]:
+    """``count`` clips of 20 s with different bytes, so that no answer comes from a cache."""
     write_clip(folder / "once.mp4", SECONDS)
     clips = []
     for k in range(count):
@@ -95,7 +101,7 @@ def different(folder: Path, count: int) -> list[Path]:
 
 
 def opened(browser: Browser, url: str) -> Page:
-    """The app with the sample read."""
+    """The app, after the prediction for the sample is on the page."""
     page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
     page.set_default_timeout(120_000)
     page.goto(url)
@@ -104,7 +110,7 @@ def opened(browser: Browser, url: str) -> Page:
 
 
 def uploaded(page: Page, clip: Path) -> tuple[float, float]:
-    """Seconds from choosing a clip to the first answer so far, and to the whole."""
+    """Seconds from choosing a clip to the first prediction, and to the final one."""
     started = time.perf_counter()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(clip)
     page.locator(".so-far").wait_for()

@@ -71,20 +71,20 @@ def test_drawn_words_come_as_a_stream(model, seen):
     assert first.word in WORDS
 
 
-def test_teacher_forcing_hears_what_writing_hears(model, seen):
-    """The training's shrinking batch gives each step the log-probabilities that writing gives it."""
+def test_teacher_forcing_and_decoding_agree(model, seen):
+    """The shrinking batch of the training gives each step the log-probabilities that decoding gives it."""
     decoder = model.decoder
     sentences = [(0, [5, 6, 7]), (1, [8]), (0, [9, 10])]
     with torch.inference_mode():
-        told = make_batch(sentences)
-        logits, truth = teacher_forced_logits(decoder, model.encode_array(seen), told)
+        batch = make_batch(sentences)
+        logits, targets = teacher_forced_logits(decoder, model.encode_array(seen), batch)
         rows = iter(logits)
         mine: dict[int, list[torch.Tensor]] = {k: [] for k in range(3)}
-        for count in told.batch_sizes:
-            for k in range(count):
+        for size in batch.batch_sizes:
+            for k in range(size):
                 mine[k].append(next(rows))
     order = sorted(sentences, key=lambda pair: -len(pair[1]))
-    assert truth.tolist() == [5, 9, 8, 6, 10, 0, 7, 0, 0]
+    assert targets.tolist() == [5, 9, 8, 6, 10, 0, 7, 0, 0]
     for k, (place, tokens) in enumerate(order):
         (written,) = force_decode(decoder, model.encode_array(seen[[place]]), [tokens])
         for theirs, own in zip(written, mine[k], strict=True):

@@ -29,16 +29,16 @@ def test_letter_by_letter_is_the_same_as_all_at_once(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_training_sees_the_same_states(cell):
+def test_training_computes_the_same_states(cell):
     torch.manual_seed(0)
     network, tokens = LanguageNetwork(cell, 9, 16, 8).eval(), torch.randint(0, 9, (2, 5))
     torch.testing.assert_close(hidden_states(network, tokens), network.cell.scan(network.embed(tokens))[0])
 
 
-def test_words_of_the_same_photos_begin_near_each_other():
-    """Words 0 and 1 are never said of the same photo as 2 and 3."""
-    near = ppmi_embeddings(torch.tensor([[1.0, 1, 0, 0, 1], [0, 0, 1, 1, 1]]).repeat(3, 1), 3)
-    assert near[0] @ near[1] > near[0] @ near[2]
+def test_words_of_the_same_photos_have_similar_initial_embeddings():
+    """Words 0 and 1 never occur in captions of the same photo as words 2 and 3."""
+    vectors = ppmi_embeddings(torch.tensor([[1.0, 1, 0, 0, 1], [0, 0, 1, 1, 1]]).repeat(3, 1), 3)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2]
 
 
 def test_a_word_is_as_likely_as_its_letters(letters):
@@ -56,13 +56,13 @@ def test_what_is_typed_is_read_by_its_letters_only(letters):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_what_the_card_says_of_memory_holds_on_other_stories(cell):
+def test_the_accuracy_in_the_card_holds_on_other_texts(cell):
     model, rng = load_language("countries", cell), np.random.default_rng(7)
     curve = model.card["accuracy_by_sentences_between"]
     assert curve["0"] > 0.97
     for between in (0, 6):
-        told = [country_example(between, rng) for _ in range(40)]
-        right = np.mean([model.next(text)[0][0] == language for text, language in told])
+        examples = [country_example(between, rng) for _ in range(40)]
+        right = np.mean([model.next(text)[0][0] == language for text, language in examples])
         assert right == pytest.approx(curve[str(between)], abs=0.12)
 
 
