@@ -35,7 +35,7 @@ from pipeline.models.checkpoint import WEIGHTS, change_card
 from pipeline.models.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.messages import Frame
-from training.data import CAPTION_SOURCE, Item, load_items, load_labels
+from training.data import CAPTION_SOURCE, Item, load_items
 from training.metrics import caption_metrics
 
 FRAME_SHARES = (0.10, 0.25, 0.50, 1.00)
@@ -150,15 +150,17 @@ def encode_items(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures
 
 
 def action_figures(model: ActionModel, items: list[Item], features: list[list[FrameFeatures]]) -> dict[str, Any]:
-    """The figures of a recogniser's card, from the features of held-out items."""
-    labels = load_labels()
-    index = {label: k for k, label in enumerate(labels)}
+    """The figures of a recogniser's card, from the features of held-out items. Items of labels that the model does not
+    have take no part; their number is printed."""
+    index = {label: k for k, label in enumerate(model.labels)}
+    if unknown := sum(item.label not in index for item in items):
+        print(f"{unknown} of {len(items)} items are left out: the recogniser does not have their labels.")
     predictions = [
         ItemPrediction(item.source, index[item.label], np.stack([s.probabilities for s in model.predict(frames)]))
         for item, frames in zip(items, features, strict=True)
-        if item.label
+        if item.label in index
     ]
-    return report(predictions, model.threshold, labels)
+    return report(predictions, model.threshold, model.labels)
 
 
 def evaluate_captions(kinds: list[str], cells: list[str], widths: list[int], weights: Path) -> None:

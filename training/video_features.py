@@ -27,12 +27,12 @@ import torch
 
 from pipeline.media import Clip, MediaError, read_clip
 from pipeline.models.movinet import MoViNetA0Stream
+from pipeline.sandbox.formats import VIDEO_SUFFIXES
 from training.data import load_items
 from training.import_movinet import import_published
 from training.square_frames import View, square_frames
 
 MAX_FRAMES = 64
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".webm", ".mov", ".mkv", ".mpg", ".gif"})
 CLIPS_AT_ONCE = 16  # decoded while the network reads; a decoded clip takes up to 40 MB
 
 

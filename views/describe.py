@@ -9,11 +9,12 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from pipeline.analysis.confidence import caption_text
 from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
 from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
-from views.session.clip_area import clip_area, load_or_encode
+from views.session.clip_area import clip_area, load_beside
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, frame_regions
@@ -38,11 +39,7 @@ def page() -> None:
     )
     visit = controls()
     with clip_area(visit):
-        left, right = st.columns([6, 5], gap="large")
-        with right:
-            place = st.container(key="telling")
-        with place:
-            clip = load_or_encode(visit)
+        left, place, clip = load_beside(visit, "telling")
         if clip is not None:
             describe(clip, visit, Columns(left, place))
 
@@ -157,7 +154,7 @@ def describe_clip(
         per_frame = [*captions_per_frame(clip, visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
         caption_figure.words(clip.digest, sentence, "video", times, per_frame, model.threshold)
-    subtitles = webvtt(times, [c.text for c in per_frame], clip.duration)
+    subtitles = webvtt(times, [caption_text(c.text, c.is_confident) for c in per_frame], clip.duration)
     with columns.picture, st.container(key="player"):
         file = visit.clip_file()
         if clip.mime and file:

@@ -10,7 +10,7 @@ from pipeline.analysis.confidence import NOT_SURE
 from pipeline.analysis.reading import ClipReading, Prediction, read_features
 from views.components import clip_figure
 from views.session import browser_copy
-from views.session.clip_area import clip_area, load_or_encode
+from views.session.clip_area import clip_area, load_beside, load_or_encode
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, clip_reading
@@ -26,11 +26,7 @@ def page() -> None:
     )
     visit = controls()
     with clip_area(visit):
-        player, answer = st.columns([6, 5], gap="large")
-        with answer:
-            place = st.container(key="answer")
-        with place:
-            clip = load_or_encode(visit)
+        player, place, clip = load_beside(visit, "answer")
         if clip is not None:
             watch(clip, visit, player, place)
 
@@ -45,7 +41,7 @@ def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaG
     with place:
         clip_figure.verdict(clip, reading, captions_per_frame(clip, visit.cell))
     if len(reading.steps) > 1:
-        clip_figure.timeline(clip, reading)
+        clip_figure.timeline(clip, reading, action_model(visit.cell))
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)

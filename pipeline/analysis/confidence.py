@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-NOT_SURE = "not sure"
+NOT_SURE, GUESS = "not sure", "a guess"
 
 
 def is_confident(probability: float, threshold: float) -> bool:
@@ -13,3 +13,8 @@ def is_confident(probability: float, threshold: float) -> bool:
 def answer_text(label: str, probability: float, threshold: float) -> str:
     """The label, or "not sure: label" if its probability does not reach the threshold."""
     return label if is_confident(probability, threshold) else f"{NOT_SURE}: {label}"
+
+
+def caption_text(caption: str, confident: bool) -> str:
+    """The caption, or "a guess: caption" if its confidence does not reach the threshold of the captioner."""
+    return caption if confident else f"{GUESS}: {caption}"

@@ -42,7 +42,6 @@ class ClipReading:
     threshold: float  # confidence threshold of "not sure"
     duration: float  # seconds
     steps: tuple[ActionStep, ...]
-    per_frame: np.ndarray  # (T, L): probabilities from each frame's appearance alone, without recurrence
 
     @cached_property
     def probabilities(self) -> np.ndarray:
@@ -92,4 +91,4 @@ class ClipReading:
 def read_features(model: ActionModel, features: Sequence[FrameFeatures], duration: float) -> ClipReading:
     """The reading of a clip's features; ``duration`` is the clip's, in seconds. Needs at least one frame."""
     steps = tuple(model.predict(features))
-    return ClipReading(tuple(model.labels), model.threshold, duration, steps, model.per_frame_probabilities(features))
+    return ClipReading(tuple(model.labels), model.threshold, duration, steps)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 
-from pipeline.analysis.change_points import decided_step
 from pipeline.analysis.confidence import NOT_SURE
 from pipeline.analysis.reading import read_features
 from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
@@ -46,7 +45,7 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
         "label": prediction.label,
         "probability": round(prediction.probability, 4),
         "sure": prediction.is_confident,
-        "decided": round(reading.times[decided_step(reading.top_labels)], 3),
+        "decided": None if prediction.decided_step is None else round(reading.times[prediction.decided_step], 3),
         "top": [[label, round(p, 4)] for label, p in prediction.ranked[:TOP]],
         "steps": [
             {"time": round(step.time, 3), "label": label, "probability": round(float(step.probabilities.max()), 4)}
@@ -58,5 +57,5 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
 def as_row(found: Result) -> tuple[str, ...]:
     others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
     said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
-    decided = f"{found['decided']:.1f} s" if found["sure"] and len(found["steps"]) > 1 else ""
+    decided = f"{found['decided']:.1f} s" if found["decided"] is not None and len(found["steps"]) > 1 else ""
     return said, f"{found['probability']:.2f}", others, decided

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from pipeline.analysis.confidence import caption_text
 from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
 from pipeline.commands.local import Result, Runner, run_photo_batches
 from pipeline.commands.printing import print_results
@@ -76,5 +77,8 @@ def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int
 
 
 def as_row(found: Result) -> tuple[str, ...]:
-    said = found["caption"] if found["sure"] else f"a guess: {found['caption']}"
-    return said, f"{found['confidence']:.2f}", next(iter(found["alternatives"]), "")
+    return (
+        caption_text(found["caption"], found["sure"]),
+        f"{found['confidence']:.2f}",
+        next(iter(found["alternatives"]), ""),
+    )

@@ -27,18 +27,18 @@ def add_next(commands: argparse._SubParsersAction) -> None:
 
 def run_complete(args: argparse.Namespace) -> int:
     model = load_language("letters")
-    run_inputs = ((text, completed(model, text)) for text in args.texts)
+    results = ((text, completed(model, text)) for text in args.texts)
     if args.json:
-        return print_json(run_inputs)
-    return print_table(run_inputs, len(args.texts), {"completed": False}, as_row)
+        return print_json(results)
+    return print_table(results, len(args.texts), {"completed": False}, as_row)
 
 
 def run_next(args: argparse.Namespace) -> int:
     model = load_language("words")
-    run_inputs = ((text, {"top": rounded(model.next(text))}) for text in args.texts)
+    results = ((text, {"top": rounded(model.next(text))}) for text in args.texts)
     if args.json:
-        return print_json(run_inputs)
-    return print_table(run_inputs, len(args.texts), {"next": False}, as_row)
+        return print_json(results)
+    return print_table(results, len(args.texts), {"next": False}, as_row)
 
 
 def completed(model: LanguageModel, text: str) -> Result:

@@ -67,13 +67,13 @@ function whenText(data, step) {
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
   const steps = data.times.length
-  if (steps > 1 && data.answered === null) notes.unshift("After the last frame no label is likely enough to be the answer.")
+  if (steps > 1 && data.decided === null) notes.unshift("After the last frame no label is likely enough to be the answer.")
   else if (steps > 1) {
-    const share = data.duration ? Math.round((100 * data.times[data.answered]) / data.duration) : 0
+    const share = data.duration ? Math.round((100 * data.times[data.decided]) / data.duration) : 0
     notes.unshift(
-      data.answered === 0
+      data.decided === 0
         ? "The first frame already gave this answer."
-        : `Decided at ${seconds(data.times[data.answered])}, after ${share} % of the clip.`
+        : `Decided at ${seconds(data.times[data.decided])}, after ${share} % of the clip.`
     )
   }
   return notes

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes_per_second, decided_step, top_labels
+from pipeline.analysis.change_points import changes_per_second, top_labels
 from pipeline.analysis.confidence import is_confident
 from pipeline.analysis.label_spelling import spell_label
 from pipeline.analysis.reading import ClipReading
@@ -38,7 +38,7 @@ def data_uri(jpeg: bytes) -> str:
 
 def verdict(reading: ClipReading) -> Data:
     """The TOP labels after every frame with the change of each, whether the first is the answer, and from which step on
-    the final answer stands (``answered``; None: the final prediction is not confident)."""
+    the final answer stands (``decided``; None: the final prediction is not confident)."""
     tops, before = [], reading.probabilities[0]
     for now in reading.probabilities:
         gained = now - before
@@ -50,17 +50,16 @@ def verdict(reading: ClipReading) -> Data:
         "sure": reading.confident,
         "coloured": chart_labels(reading),
         "threshold": reading.threshold,
-        "decided": decided_step(reading.top_labels),
-        "answered": reading.prediction.decided_step,
+        "decided": reading.prediction.decided_step,
     }
 
 
-def timeline(reading: ClipReading) -> Data:
+def timeline(reading: ClipReading, model: ActionModel, features: Sequence[FrameFeatures]) -> Data:
     """Probability curves, the leading label with and without recurrence, the answer at each step, and the hidden state
-    as int8."""
+    as int8. The reading is the model's, of these features."""
     names = chart_labels(reading)
     hidden = reading.hidden[:, np.argsort(reading.hidden.mean(0))]  # units with similar means stand together
-    alone = [reading.labels[k] for k in top_labels(reading.per_frame)]
+    alone = [reading.labels[k] for k in top_labels(model.per_frame_probabilities(features))]
     return {
         "names": names,
         "values": curves(reading, names),
@@ -70,7 +69,6 @@ def timeline(reading: ClipReading) -> Data:
         "rates": [round(changes_per_second(each, reading.duration), 2) for each in (reading.top_labels, alone)],
         "changes": reading.changes,
         "threshold": reading.threshold,
-        "decided": decided_step(reading.top_labels),
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
         "units": hidden.shape[1],
     }

@@ -39,7 +39,7 @@ def page(path: Path, cell: str, name: str) -> str:
         "letters": figure_data.letters(reading),
     }
     if len(features) > 1:
-        parts["timeline"] = {"pictures": pictures, **figure_data.timeline(reading)}
+        parts["timeline"] = {"pictures": pictures, **figure_data.timeline(reading, model, features)}
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
         more_features = encoder.encode_clip(open_clip(path, STEPS, name))
         names = figure_data.chart_labels(reading)

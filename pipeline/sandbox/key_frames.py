@@ -76,7 +76,7 @@ def interval_for(seconds: float, max_steps: int) -> float:
 
 def key_times(path: Path, name: str, video: Video, farthest: float) -> list[float]:
     """The times of the key frames in seconds, from their packets; empty if two of them are farther apart than
-    ``interval``, if they are not sparse, or if the packets have no times."""
+    ``farthest``, if they are not sparse, or if the packets have no times."""
     found: list[float] = []
     with opened_by_opencv(path, name, video) as reader:
         capture = reader.capture

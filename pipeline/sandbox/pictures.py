@@ -30,7 +30,7 @@ def shown_size(width: int, height: int, pixel_shape: Fraction) -> tuple[int, int
 
 
 def preview_size(width: int, height: int) -> tuple[int, int]:
-    """The same proportions, with a short side of KEPT_SIDE at most, and a panorama's long side of 4 times that."""
+    """The same proportions, with a short side of PREVIEW_SIDE at most, and a panorama's long side of 4 times that."""
     scale = min(PREVIEW_SIDE / min(height, width), 4 * PREVIEW_SIDE / max(height, width), 1.0)
     return max(1, round(width * scale)), max(1, round(height * scale))
 

@@ -14,7 +14,7 @@ def reading_of(*steps: tuple[int, float]) -> ClipReading:
     """A reading whose steps have this likeliest label with this probability; threshold 0.5."""
     probabilities = np.array([[p if k == label else (1 - p) / 3 for k in range(4)] for label, p in steps], np.float32)
     actions = tuple(ActionStep(t, t / 5, row, np.zeros(1, np.float32)) for t, row in enumerate(probabilities))
-    return ClipReading(LABELS, 0.5, len(steps) / 5, actions, probabilities)
+    return ClipReading(LABELS, 0.5, len(steps) / 5, actions)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,16 @@ def test_the_table_is_for_people(capsys, monkeypatch, bikes):
 @pytest.mark.parametrize(("sure", "said", "decided"), [(True, "talking", "2.4 s"), (False, "not sure: talking", "")])
 def test_a_row_of_the_table_has_no_time_of_decision_where_the_answer_is_not_sure(sure, said, decided):
     top = [["talking", 0.3], ["walking", 0.2], ["cooking", 0.1]]
-    row = as_row({"label": "talking", "probability": 0.3, "sure": sure, "decided": 2.4, "top": top, "steps": [{}, {}]})
+    row = as_row(
+        {
+            "label": "talking",
+            "probability": 0.3,
+            "sure": sure,
+            "decided": 2.4 if sure else None,
+            "top": top,
+            "steps": [{}, {}],
+        }
+    )
     assert (row[0], row[-1]) == (said, decided)
 
 

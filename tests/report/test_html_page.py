@@ -25,6 +25,9 @@ def test_the_page_holds_the_whole_reading_and_asks_for_nothing(tmp_path, bikes, 
     main(["action", str(bikes), "--json"])
     found = json.loads(capsys.readouterr().out)
     assert parts["verdict"]["tops"][-1][0][:2] == [found["label"], found["probability"]]
+    decided = parts["verdict"]["decided"]
+    assert found["decided"] == (None if decided is None else found["steps"][decided]["time"])
+    assert (found["decided"] is None) == (not found["sure"])
 
 
 def test_a_long_clip_comes_in_pieces(tmp_path, concert):

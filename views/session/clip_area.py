@@ -57,6 +57,15 @@ def load_or_encode(visit: Visit, max_steps: int = MAX_STEPS) -> EncodedClip | No
     return None
 
 
+def load_beside(visit: Visit, key: str) -> tuple[DeltaGenerator, DeltaGenerator, EncodedClip | None]:
+    """Two columns: the left one for the picture, and in the right one a container of this key, where the visit's clip
+    is encoded -> both, and the clip (see load_or_encode())."""
+    left, right = st.columns([6, 5], gap="large")
+    place = right.container(key=key)
+    with place:
+        return left, place, load_or_encode(visit)
+
+
 def encode(file: ClipFile, cell: str, max_steps: int) -> EncodedClip:
     """Encode the clip and show how it goes. Raises MediaError or QueueFullError."""
     place, key = st.empty(), file.key(max_steps)
@@ -93,7 +102,7 @@ def set_stopped(key: str) -> None:
 
 def answer_so_far(top: Sequence[tuple[str, float]], threshold: float) -> str:
     """The likeliest labels while a clip is still being read, and above them, large, the answer."""
-    answer = NOT_SURE if not is_confident(top[0][1], threshold) else top[0][0]
+    answer = top[0][0] if is_confident(top[0][1], threshold) else NOT_SURE
     row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
     rows = "".join(row.format(html.escape(label), p, p) for label, p in top)
     return f"<div class='so-far'><p>{html.escape(answer)} …</p><ul>{rows}</ul></div>"

@@ -48,9 +48,8 @@ def _encode(key: str, file: ClipFile, cell: str, progress: Progress, max_steps: 
             features = encoder().encode_clip(stream, None if info.kind == "photo" else preview.add)
             clip = stream.clip()
         noted.notes["frames"] = len(features)
-        pictures = tuple(
-            frame.preview_jpeg for frame in clip.frames if max_steps == MAX_STEPS
-        )  # of a second reading with more frames no picture is shown
+        # Of a second reading with more frames no picture is shown.
+        pictures = tuple(frame.preview_jpeg for frame in clip.frames) if max_steps == MAX_STEPS else ()
     return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime)
 
 

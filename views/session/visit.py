@@ -88,7 +88,7 @@ class Visit:
 
 
 def known(value: str | None, values: Mapping[str, object], default: str) -> str:
-    return value if value in values else default  # type: ignore[return-value]
+    return value if value is not None and value in values else default
 
 
 @cache

@@ -31,9 +31,9 @@ def verdict(clip: EncodedClip, reading: ClipReading, captions: Sequence[Caption]
     _mount("verdict", clip, {**figure_data.verdict(reading), "said": said})
 
 
-def timeline(clip: EncodedClip, reading: ClipReading) -> None:
+def timeline(clip: EncodedClip, reading: ClipReading, model: ActionModel) -> None:
     """Film strip, probabilities after each frame and hidden state; mouse, touch or keys move the cursor."""
-    _mount("timeline", clip, {"pictures": clip.data_uris, **figure_data.timeline(reading)})
+    _mount("timeline", clip, {"pictures": clip.data_uris, **figure_data.timeline(reading, model, clip.features)})
 
 
 def letters(clip: EncodedClip, reading: ClipReading) -> None:
