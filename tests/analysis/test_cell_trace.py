@@ -65,7 +65,7 @@ def test_memory_is_the_norm_of_the_jacobian(cell, x):
     np.testing.assert_allclose(input_sensitivity(cell, x), expected, rtol=1e-5)
 
 
-def test_votes_add_up_to_the_score(cell, x):
+def test_contributions_add_up_to_the_score(cell, x):
     readout = torch.nn.Linear(H, 3)
     hidden = trace(cell, x).activations["h"]
     scores = readout(torch.from_numpy(hidden)).detach().numpy()

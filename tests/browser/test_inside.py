@@ -26,8 +26,8 @@ def test_the_address_chooses_sample_and_cell(inside):
 
 
 def test_the_numbers_on_screen_add_up(inside):
-    inside.locator(".votes button").nth(3).click()
-    expect(inside.locator(".votes button").nth(3)).to_have_attribute("aria-pressed", "true")
+    inside.locator(".contributions button").nth(3).click()
+    expect(inside.locator(".contributions button").nth(3)).to_have_attribute("aria-pressed", "true")
     rows = inside.locator(".sums tr").all()[1:]
     assert len(rows) == 3
     for row in rows:
@@ -37,12 +37,12 @@ def test_the_numbers_on_screen_add_up(inside):
         assert squashed == pytest.approx(number(value), abs=0.002), name
 
 
-def test_the_cursor_moves_the_votes(inside):
-    before = inside.locator(".votes").inner_text()
+def test_the_cursor_moves_the_contributions(inside):
+    before = inside.locator(".contributions").inner_text()
     inside.locator(".tracks").focus()
     inside.keyboard.press("Home")
     expect(inside.locator(".unroll .when").filter(has_text="After frame 1,")).to_be_visible()
-    assert inside.locator(".votes").inner_text() != before
+    assert inside.locator(".contributions").inner_text() != before
 
 
 def test_the_unrolled_cell_folds(inside):

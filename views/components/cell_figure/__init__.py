@@ -58,7 +58,7 @@ def units(
     """For each step, the units with the largest contributions for and against the label, and their gate terms."""
     data = {
         "label": label,
-        "votes": [[[u, round(v, 4)] for u, v in step] for step in unit_contributions],
+        "contributions": [[[u, round(v, 4)] for u, v in step] for step in unit_contributions],
         "sums": [{str(u): [_row(r) for r in rows] for u, rows in step.items()} for step in sums],
     }
     _mount("units", clip, data)

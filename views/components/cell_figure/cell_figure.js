@@ -1,5 +1,5 @@
 // Inside the cell, on one time axis with the frames: the state and the gates as strips, memory as curves, and, for the
-// step at the cursor, which units speak and the arithmetic of one of them.
+// step at the cursor, which units contribute most and the arithmetic of one of them.
 
 const PARTS = { strips, units, unrolled }
 const FOR = "#009E73"
@@ -16,24 +16,24 @@ function strips(root, data, signal) {
     label: (step) => data.answers[step],
     caption:
       "One line of a strip is one unit; units that move alike stand together. State, memory and candidates run from −1 (blue) " +
-      "to 1 (amber), gates from shut (white) to open. The curves at the bottom say how much the last state still depends on each " +
+      "to 1 (amber), gates from shut (white) to open. The curves at the bottom show how much the last state still depends on each " +
       "frame, for each cell on this clip (the norm of dh_T/dx_t, each cell's largest as 1).",
   })
 }
 
 function units(root, data, signal) {
   const when = el("p", { class: "when" })
-  const list = el("ol", { class: "votes" })
+  const list = el("ol", { class: "contributions" })
   const table = el("div", { class: "sums" })
   root.append(when, el("div", { class: "two" }, list, table), el("p", { class: "caption" },
-    `A unit's vote is its value times its weight in the readout of “${data.label}”. Choose a unit to see how it came to its value; the numbers add up.`))
+    `A unit's contribution is its value times its weight in the readout of “${data.label}”. Choose a unit to see how it came to its value; the numbers add up.`))
   let unit = null
   const show = (step) => {
-    when.textContent = `After frame ${step + 1}, at ${seconds(data.times[step])}: the units that speak most for and against “${data.label}”`
-    const votes = data.votes[step]
-    if (!votes.some(([u]) => u === unit)) unit = votes[0][0]
-    const most = Math.max(...votes.map(([, v]) => Math.abs(v)))
-    list.replaceChildren(...votes.map(([u, v]) => {
+    when.textContent = `After frame ${step + 1}, at ${seconds(data.times[step])}: the units that contribute most for and against “${data.label}”`
+    const contributions = data.contributions[step]
+    if (!contributions.some(([u]) => u === unit)) unit = contributions[0][0]
+    const most = Math.max(...contributions.map(([, v]) => Math.abs(v)))
+    list.replaceChildren(...contributions.map(([u, v]) => {
       const fill = el("span", { class: "fill" })
       fill.style.width = `${(50 * Math.abs(v)) / most}%`
       fill.style.background = v > 0 ? FOR : AGAINST
@@ -106,7 +106,7 @@ function memoryChart(data) {
     dot.style.background = CELL_COLOURS[name]
     return el("li", {}, dot, name)
   }))
-  return el("div", { class: "strip" }, head("memory", "what the last state still owes to each frame"), svg, legend)
+  return el("div", { class: "strip" }, head("memory", "how much the last state depends on each frame"), svg, legend)
 }
 
 function head(name, note) {
