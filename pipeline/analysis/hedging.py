@@ -1,5 +1,5 @@
-"""The answer to a clip: the likeliest label, a broader label, or "not sure". One rule for the pages, the exports and the
-command line.
+"""The answer to a clip: the likeliest label, a broader label, or "not sure". One rule for the pages, the exports and
+the command line.
 
 Answers hedge (Deng, Krause, Berg and Fei-Fei 2012, "Hedging your bets"): a *broad* label covers *finer* ones, as
 "cooking" covers "chopping vegetables". If the likeliest label reaches the threshold, it is the answer. Else the answer

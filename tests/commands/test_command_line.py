@@ -42,6 +42,7 @@ def test_json_has_a_line_for_every_path_and_errors_stop_nothing(capsys, tmp_path
         assert {"input", "label", "probability", "top", "steps"} <= set(line)
         assert len(line["steps"]) == steps
         assert len(line["top"]) == 5
+        assert line["broader"] is None
         assert line["top"][0] == [line["label"], line["probability"]]
         assert line["steps"][-1]["label"] == line["label"]
         assert line["steps"][-1]["probability"] == line["probability"]
@@ -74,6 +75,7 @@ def test_a_row_of_the_table_has_no_time_of_decision_where_the_answer_is_not_sure
             "label": "talking",
             "probability": 0.3,
             "sure": sure,
+            "broader": None,
             "decided": 2.4 if sure else None,
             "top": top,
             "steps": [{}, {}],

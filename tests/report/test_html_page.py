@@ -24,7 +24,9 @@ def test_the_page_holds_the_whole_reading_and_asks_for_nothing(tmp_path, bikes, 
     assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
     main(["action", str(bikes), "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert parts["verdict"]["tops"][-1][0][:2] == [found["label"], found["probability"]]
+    answer = parts["verdict"]["answers"][-1]
+    assert [answer[key] for key in ("label", "probability", "sure")] == [found[key] for key in answer if key != "parts"]
+    assert [top[:2] for top in parts["verdict"]["tops"][-1]] == found["top"]
     decided = parts["verdict"]["decided"]
     assert found["decided"] == (None if decided is None else found["steps"][decided]["time"])
     assert (found["decided"] is None) == (not found["sure"])
