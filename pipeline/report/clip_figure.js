@@ -51,7 +51,7 @@ function verdict(root, data, signal) {
     rows.forEach((row, k) => {
       const [name, p, gained, isPart] = top[k]
       row.item.classList.toggle("part", isPart)
-      row.name.textContent = name
+      row.name.textContent = isPart && name === answer.label ? `${name} (itself)` : name
       row.name.title = isPart ? `part of “${answer.label}”` : ""
       row.gained.textContent = Math.abs(gained) < 0.005 ? "" : `${gained > 0 ? "+" : "−"}${Math.abs(gained).toFixed(2)}`
       row.gained.title = "since the frame before"
