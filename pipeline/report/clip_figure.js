@@ -33,7 +33,7 @@ function verdict(root, data, signal) {
     bars.append(row.item)
     return row
   })
-  bars.classList.toggle("summed", data.answers.some(({ parts }) => parts)) // room for the mark of a sum's parts
+  bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
   onStep(data, signal, (step) => {
     const top = data.tops[step]
@@ -64,12 +64,8 @@ function verdict(root, data, signal) {
 
 function answerNumber(answer, top) {
   const p = answer.probability.toFixed(2)
-  if (answer.parts) return [p, el("small", {}, sumText(answer))]
+  if (answer.count) return [p, el("small", {}, `sum of ${answer.count} labels`)]
   return answer.sure ? [p] : [`${p} ${answer.label}, ${top[1][1].toFixed(2)} ${top[1][0]}`]
-}
-
-function sumText(answer) {
-  return `sum of ${answer.parts} labels`
 }
 
 function whenText(data, step) {
@@ -81,7 +77,7 @@ function whenText(data, step) {
 
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
-  if (data.answers.some(({ parts }) => parts)) {
+  if (data.answers.some(({ count }) => count)) {
     notes.push("Where no label reaches that alone but several of one kind do together, I name the kind: the marked labels count towards it.")
   }
   const steps = data.times.length
@@ -150,10 +146,10 @@ function pieces(root, data, signal) {
     return block
   })
   const rows = data.pieces.map(([start, end, answer, cut]) => {
-    const { label, probability, sure, parts } = answer
+    const { label, probability, sure } = answer
     const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
     to.addEventListener("click", () => jumpTo(data, start), { signal })
-    const notes = [parts ? sumText(answer) : "", cut ? "a cut: the state begins again" : ""].filter(Boolean).join("; ")
+    const notes = [partsText(answer), cut ? "a cut: the state begins again" : ""].filter(Boolean).join("; ")
     return el("tr", {}, el("td", {}, to), el("td", {}, sure ? label : `not sure: ${label}`),
       el("td", {}, probability.toFixed(2)), el("td", {}, notes))
   })
@@ -164,6 +160,11 @@ function pieces(root, data, signal) {
       `The whole clip at ${data.read} moments, each read from the last frames alone. A double line is a cut, where the ` +
       "state begins again. Press a piece to go there.")
   )
+}
+
+function partsText({ parts, count }) {
+  const named = parts.map(([label, p]) => `${label} ${p.toFixed(2)}`).join(", ")
+  return count > parts.length ? `${named} and ${count - parts.length} more` : named
 }
 
 function jumpTo(data, time) {

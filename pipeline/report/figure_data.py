@@ -29,6 +29,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = len(PALETTE)  # labels with a colour and a curve
 NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours
 TOP = 5  # labels with a bar
+PARTS = 2  # parts of a sum that are named where there are no bars
 
 Data = dict[str, Any]
 
@@ -57,12 +58,13 @@ def verdict(reading: ClipReading) -> Data:
 
 
 def answer_data(answer: Answer) -> Data:
-    """An answer; ``parts`` counts the labels whose probabilities add up to it, and is 0 if it is no sum."""
+    """An answer; of a sum also its likeliest ``parts``, and the ``count`` of all, which is 0 if it is no sum."""
     return {
         "label": answer.label,
         "probability": round(answer.probability, 4),
         "sure": answer.is_sure,
-        "parts": len(answer.parts),
+        "parts": [[label, round(p, 4)] for label, p in answer.parts[:PARTS]],
+        "count": len(answer.parts),
     }
 
 

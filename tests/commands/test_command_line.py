@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 import subprocess
@@ -9,7 +8,6 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -17,7 +15,7 @@ from pipeline.__main__ import main
 from pipeline.commands import action
 from pipeline.commands.action import as_row
 from pipeline.media.reader import read_clip
-from pipeline.models.action import ActionModel, load_action
+from pipeline.models.action import load_action
 from pipeline.models.checkpoint import WEIGHTS, change_card, load_card
 
 ROOT = Path(__file__).parents[2]
@@ -63,23 +61,9 @@ def test_the_cell_can_be_chosen(capsys, cat):
     assert answers[0] != answers[1]
 
 
-@pytest.fixture
-def hedging(monkeypatch, cat):
-    """The photo gets "working out" as a sum: two finer labels are likely, and neither reaches the threshold."""
-    step = ActionModel.step
-
-    def hesitating(self, frame, state):
-        found, state = step(self, frame, state)
-        row = np.full(len(self.labels), 0.1 / (len(self.labels) - 3), np.float32)
-        row[[self.labels.index(label) for label in ("doing squats", "doing lunges", "dancing")]] = 0.33, 0.3, 0.27
-        return dataclasses.replace(found, probabilities=row), state
-
-    monkeypatch.setattr(ActionModel, "step", hesitating)
-    return cat
-
-
-def test_a_sum_is_the_answer_and_tells_its_parts(capsys, hedging):
-    assert main(["action", str(hedging), "--json"]) == 0
+@pytest.mark.usefixtures("hesitating")
+def test_a_sum_is_the_answer_and_tells_its_parts(capsys, cat):
+    assert main(["action", str(cat), "--json"]) == 0
     (line,) = lines(capsys)
     assert (line["label"], line["sure"], line["decided"]) == ("working out", True, 0.0)
     assert line["broader"][:2] == [["doing squats", 0.33], ["doing lunges", 0.3]]
@@ -88,9 +72,10 @@ def test_a_sum_is_the_answer_and_tells_its_parts(capsys, hedging):
     assert line["steps"] == [{"time": 0.0, "label": "working out", "probability": line["probability"]}]
 
 
-def test_a_sum_in_the_table(capsys, monkeypatch, hedging):
+@pytest.mark.usefixtures("hesitating")
+def test_a_sum_in_the_table(capsys, monkeypatch, cat):
     monkeypatch.setenv("COLUMNS", "200")
-    assert main(["action", str(hedging)]) == 0
+    assert main(["action", str(cat)]) == 0
     row = capsys.readouterr().out.splitlines()[1]
     assert "working out: doing squats 0.33, doing lunges 0.30" in row
     assert "dancing 0.27" in row
