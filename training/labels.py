@@ -71,7 +71,6 @@ REVERSED = {
 
 MISSING = {"working out": ["doing handstand push-ups"]}  # what broader.json lacks
 
-
 BROAD = (
     "A broad label covers finer ones, which say the same more precisely. Where no label is likely enough by itself, "
     "but a broad label and its finer ones together are, the answer is the broad label, with the sum as its probability."
