@@ -1,14 +1,17 @@
 """Many-to-one: the features of a clip's frames, in order -> a label, with a prediction after every frame.
 
-The network is small. The features of each frame (appearance and motion) become x_t, one recurrent cell reads the x_t in
-order, and after *every* frame its state and the evidence so far give a probability for each label. Training supervises
-every frame, not only the last, so each ActionStep is a prediction of its own.
+Two networks have an opinion of the clip before this one reads it: an image CNN tells what is there, a video CNN what
+moves. One recurrent cell reads both opinions and the features of both, and decides after *every* frame how far each is
+to be believed, and what to add of its own. Training supervises every frame, not only the last, so each ActionStep is a
+prediction of its own.
 
-Shapes: B clips, T time steps, D features of one image, P size of their projection, H hidden size, L labels.
+Shapes: B clips, T time steps, D = 1,280 features of an image, E = 480 features of motion, I labels that the image
+opinion knows, L labels, P size of a projection, H hidden size.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +21,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.checkpoint import WEIGHTS, Card, check_labels, load_checkpoint
+from pipeline.models import efficientnet_lite, movinet
+from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
-MOTION_AND_STATE_WEIGHT = 0.5  # weight of the motion and state log-probabilities; appearance has weight 1
+LEAST = 1e-3  # probability below which an opinion does not tell labels apart
+FIRST_WEIGHTS = (1.0, 1.0, 0.5)  # of the image, motion and state opinions: at the start of training, and of stills
+UNCOVERED = -4.0  # log-probability of a label for which an opinion has no word
 
 
 @dataclass(frozen=True)
@@ -43,92 +49,119 @@ class ActionState(NamedTuple):
     """What the recogniser carries from frame to frame; its size does not grow."""
 
     cell: State
-    log_probs: Tensor  # (1, 2, L): the sum over frames, for appearance and for motion
-    counts: Tensor  # (1, 2): how many frames are in each sum
+    image_log_probs: Tensor  # (1, I): the sum over all frames
+    count: Tensor  # (): how many frames are in the sum
+
+
+class Opinions(NamedTuple):
+    """``image`` (..., I) log-probabilities of single frames or their mean; ``motion`` (..., L) log-probabilities of the
+    clip so far, zero where ``has_motion`` (...) bool is false."""
+
+    image: Tensor
+    motion: Tensor
+    has_motion: Tensor
 
 
 class ActionNetwork(nn.Module):
-    """Features -> x_t -> cell -> logits, at every step. The logits are a weighted sum of three log-probabilities.
+    """Features and opinions -> x_t -> cell -> logits, at every step.
 
-    Two linear classifiers, trained with the encoder, give the *evidence* of one frame by itself: the log-probabilities
-    of the labels from its appearance and from its motion. x_t is that evidence, whether motion is known, and a small
-    projection of all features (standardised with the training set's mean and deviation).
-
-    The prediction after frame t is a logarithmic opinion pool (Hinton 2002): the mean appearance evidence, plus half of
-    the mean motion evidence and half of the log-probabilities read from the cell's state. The state knows the order of
-    frames. The mean is robust. Motion was learned from few kinds of clips, so a larger weight misleads on other clips
-    (weights/README.md).
+    The prediction after frame t is a logarithmic opinion pool (Hinton 2002) of three: what is there (image), what moves
+    (motion), and what the cell's state says. The image opinion is the mean over the frames so far. It knows I labels:
+    ``spread`` (I, L) is 1 where a label is the same as an image label or finer. The motion opinion is the video
+    encoder's, of the clip so far. The weights of the three are read from the state, where something moves: the network
+    learns whom to believe when. Where nothing moves (a photo, a folder) the weights are FIRST_WEIGHTS, and a constant
+    stands for the motion opinion: it favours the labels that the image opinion knows by name.
     """
 
     mean: Tensor
     std: Tensor
+    spread: Tensor
+    still: Tensor
 
-    def __init__(self, cell: str, features: int, projected: int, hidden: int, labels: int) -> None:
+    def __init__(self, cell: str, image_labels: int, labels: int, projected: int, hidden: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.zeros(2 * features))
-        self.register_buffer("std", torch.ones(2 * features))
-        self.frame_evidence = nn.Linear(features, labels)
-        self.motion_evidence = nn.Linear(features, labels)
-        self.project = nn.Linear(2 * features, projected)
-        self.cell = CELLS[cell](2 * labels + 1 + projected, hidden)
+        appearance, motion = efficientnet_lite.FEATURE_SIZE, movinet.FEATURE_SIZE
+        self.register_buffer("mean", torch.zeros(appearance + motion))
+        self.register_buffer("std", torch.ones(appearance + motion))
+        self.register_buffer("spread", torch.zeros(image_labels, labels))
+        self.register_buffer("still", torch.full((labels,), UNCOVERED))
+        self.image_opinion = nn.Linear(appearance, image_labels)
+        self.project = nn.Linear(appearance + motion, projected)
+        self.project_opinion = nn.Linear(labels, projected)
+        self.cell = CELLS[cell](image_labels + 2 * projected + 1, hidden)
         self.readout = nn.Linear(hidden, labels)
+        self.weigh = nn.Linear(hidden, len(FIRST_WEIGHTS))
+        nn.init.zeros_(self.weigh.weight)
+        with torch.no_grad():
+            self.weigh.bias.copy_((torch.tensor(FIRST_WEIGHTS) / 2).logit())
         self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
-    def frame_log_probs(self, appearance: Tensor, motion: Tensor, has_motion: Tensor) -> Tensor:
-        """The evidence of single frames: (..., D), (..., D), (...) bool -> (..., 2, L); 0 where motion is unknown."""
-        by_appearance = self.frame_evidence(appearance).log_softmax(-1)
-        by_motion = self.motion_evidence(motion).log_softmax(-1) * has_motion.unsqueeze(-1)
-        return torch.stack([by_appearance, by_motion], -2)
+    def set_labels(self, image_columns: Sequence[int], right: Sequence[Sequence[int]]) -> None:
+        """Set the constants that follow from the labels: of each image label its column among the labels, and the
+        columns of the labels that are the same or finer."""
+        for k, columns in enumerate(right):
+            self.spread[k, list(columns)] = 1
+        self.still[list(image_columns)] = 0
 
-    def cell_inputs(self, appearance: Tensor, motion: Tensor, has_motion: Tensor, log_probs: Tensor) -> Tensor:
-        """x_t from features (..., D), (..., D), (...) bool and evidence (..., 2, L) -> (..., 2 L + 1 + P)."""
-        known = has_motion.unsqueeze(-1).to(appearance.dtype)
+    def opinions(self, appearance: Tensor, motion_logits: Tensor, has_motion: Tensor) -> Opinions:
+        """Of single frames: appearance (..., D), logits of the clip so far (..., L), (...) bool."""
+        motion = motion_logits.log_softmax(-1) * has_motion.unsqueeze(-1)
+        return Opinions(self.image_opinion(appearance).log_softmax(-1), motion, has_motion)
+
+    def cell_inputs(self, appearance: Tensor, motion: Tensor, opinions: Opinions) -> Tensor:
+        """x_t from features (..., D), (..., E) and the opinions -> (..., I + 2 P + 1)."""
+        known = opinions.has_motion.unsqueeze(-1).to(appearance.dtype)
         # Log-probabilities from -8 to 0 become -1 to 1, where a cell's tanh and sigmoids can tell them apart.
-        by_appearance, by_motion = (log_probs / 4 + 1).unbind(-2)
+        by_image, by_motion = opinions.image / 4 + 1, (opinions.motion / 4 + 1) * known
         scaled = (torch.cat([appearance, motion], -1) - self.mean) / self.std
-        scaled_appearance, scaled_motion = scaled.chunk(2, -1)
-        features = torch.cat([scaled_appearance, scaled_motion * known], -1)
-        projected = torch.relu(self.project(self.feature_dropout(features)))
-        return torch.cat([self.dropout(by_appearance), self.dropout(by_motion * known), known, projected], -1)
+        scaled = torch.cat([scaled[..., : appearance.shape[-1]], scaled[..., appearance.shape[-1] :] * known], -1)
+        projected = torch.relu(self.project(self.feature_dropout(scaled)))
+        opinion = torch.relu(self.project_opinion(self.dropout(by_motion)))
+        return torch.cat([self.dropout(by_image), opinion, known, projected], -1)
 
-    def forward(self, appearance: Tensor, motion: Tensor, has_motion: Tensor) -> Tensor:
-        """(B, T, D), (B, T, D), (B, T) bool -> logits after every frame, (B, T, L)."""
-        log_probs = self.frame_log_probs(appearance, motion, has_motion)
-        hidden, _ = self.cell.scan(self.cell_inputs(appearance, motion, has_motion, log_probs))
-        counts = torch.stack([torch.ones_like(has_motion), has_motion], -1).cumsum(1)  # (B, T, 2)
-        return self.combine_logits(hidden, log_probs.cumsum(1), counts)
+    def forward(self, appearance: Tensor, motion: Tensor, motion_logits: Tensor, has_motion: Tensor) -> Tensor:
+        """(B, T, D), (B, T, E), (B, T, L), (B, T) bool -> logits after every frame, (B, T, L)."""
+        opinions = self.opinions(appearance, motion_logits, has_motion)
+        hidden, _ = self.cell.scan(self.cell_inputs(appearance, motion, opinions))
+        counts = torch.arange(1, appearance.shape[1] + 1, device=appearance.device)
+        return self.pool(hidden, opinions._replace(image=opinions.image.cumsum(1) / counts[:, None]))
 
-    def combine_logits(self, hidden: Tensor, log_probs: Tensor, counts: Tensor) -> Tensor:
-        """State (..., H), summed evidence (..., 2, L), frames in each sum (..., 2) -> logits (..., L)."""
-        appearance, motion = (log_probs / counts.clamp(min=1).unsqueeze(-1)).unbind(-2)
-        return appearance + MOTION_AND_STATE_WEIGHT * (motion + self.readout(hidden).log_softmax(-1))
+    def pool(self, hidden: Tensor, opinions: Opinions) -> Tensor:
+        """State (..., H) and the opinions of the clip so far -> logits (..., L)."""
+        has_motion = opinions.has_motion.unsqueeze(-1)
+        covered = (opinions.image.exp() @ self.spread).clamp(min=LEAST, max=1).log()
+        image = torch.where(self.spread.any(0), covered, UNCOVERED)
+        motion = torch.where(has_motion, opinions.motion.clamp(min=math.log(LEAST)), self.still)
+        state = self.readout(hidden).log_softmax(-1).clamp(min=math.log(LEAST))
+        learned = 2 * self.weigh(hidden).sigmoid()
+        weights = torch.where(has_motion, learned, learned.new_tensor(FIRST_WEIGHTS))
+        return sum(w * opinion for w, opinion in zip(weights.split(1, -1), (image, motion, state), strict=True))
 
 
 class ActionModel:
-    """A trained network with its card: labels, which are broader than others, temperature, and the confidence threshold
-    of "not sure"."""
+    """A trained network with its card: labels, temperature, and the confidence threshold of "not sure"."""
 
     def __init__(self, network: ActionNetwork, card: Card) -> None:
         self.network = network.eval()
         self.labels: list[str] = card["labels"]
-        self.finer: dict[str, list[str]] = card["finer"]  # every broad label with its finer ones
-        self.temperature: float = card["temperature"]
+        self.finer: dict[str, list[str]] = card["finer"]
+        self.temperatures: list[float] = card["temperatures"]  # of stills, of videos
         self.threshold: float = card["threshold"]
+        self._image_columns = [self.labels.index(label) for label in card["image_labels"]]
 
     def initial_state(self) -> ActionState:
         """The state before the first frame."""
-        count = len(self.labels)
-        return ActionState(self.network.cell.initial_state(), torch.zeros(1, 2, count), torch.zeros(1, 2))
+        return ActionState(self.network.cell.initial_state(), torch.zeros(1, len(self._image_columns)), torch.zeros(()))
 
     @torch.inference_mode()
     def step(self, frame: FrameFeatures, state: ActionState) -> tuple[ActionStep, ActionState]:
         """Read one frame. The cost does not depend on how many frames were read before."""
-        network, features = self.network, self._tensors([frame])
-        log_probs = network.frame_log_probs(*features)
-        cell = network.cell.step(network.cell_inputs(*features, log_probs), state.cell)
-        counts = state.counts + torch.tensor([[1, int(frame.motion is not None)]])
-        state = ActionState(cell, state.log_probs + log_probs, counts)
-        logits = network.combine_logits(cell.h, state.log_probs, counts)[0] / self.temperature
+        network = self.network
+        appearance, motion, opinions = self._read([frame])
+        cell = network.cell.step(network.cell_inputs(appearance, motion, opinions), state.cell)
+        state = ActionState(cell, state.image_log_probs + opinions.image, state.count + 1)
+        so_far = opinions._replace(image=state.image_log_probs / state.count)
+        logits = network.pool(cell.h, so_far)[0] / self.temperatures[frame.motion is not None]
         return ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), cell.h[0].numpy().copy()), state
 
     def predict(self, features: Iterable[FrameFeatures]) -> Iterator[ActionStep]:
@@ -145,30 +178,37 @@ class ActionModel:
 
     @torch.inference_mode()
     def cell_inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
-        """x_t of every frame, (T, 2 L + 1 + P)."""
-        tensors = self._tensors(features)
-        return self.network.cell_inputs(*tensors, self.network.frame_log_probs(*tensors))
+        """x_t of every frame, (T, I + 2 P + 1)."""
+        return self.network.cell_inputs(*self._read(features))
 
     @torch.inference_mode()
     def per_frame_probabilities(self, features: Sequence[FrameFeatures]) -> np.ndarray:
-        """Label probabilities from each frame's appearance alone, without recurrence, (T, L)."""
-        return self.network.frame_evidence(self._tensors(features)[0]).softmax(1).numpy()
+        """Label probabilities from the image of each frame alone, without motion and recurrence, (T, L). Labels that
+        the image opinion does not know have 0."""
+        opinion = self.network.image_opinion(torch.from_numpy(np.stack([frame.appearance for frame in features])))
+        probabilities = np.zeros((len(features), len(self.labels)), np.float32)
+        probabilities[:, self._image_columns] = opinion.softmax(-1).numpy()
+        return probabilities
 
-    @staticmethod
-    def _tensors(features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Tensor]:
-        """Appearance (T, D), motion (T, D; zeros where unknown), and whether motion is known (T,)."""
+    def _read(self, features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Opinions]:
+        """Appearance (T, D), motion (T, E; zeros where unknown) and the opinions of single frames."""
         appearance = torch.from_numpy(np.stack([frame.appearance for frame in features]))
-        motion = [np.zeros_like(frame.appearance) if frame.motion is None else frame.motion for frame in features]
-        return appearance, torch.from_numpy(np.stack(motion)), torch.tensor([f.motion is not None for f in features])
+        motion = torch.zeros(len(features), movinet.FEATURE_SIZE)
+        logits = torch.zeros(len(features), len(self.labels))
+        for k, frame in enumerate(features):
+            if frame.motion is not None:
+                motion[k], logits[k] = torch.from_numpy(frame.motion.features), torch.from_numpy(frame.motion.logits)
+        has_motion = torch.tensor([frame.motion is not None for frame in features])
+        return appearance, motion, self.network.opinions(appearance, logits, has_motion)
 
 
 def load_action(cell: str = "lstm", weights: Path = WEIGHTS) -> ActionModel:
     """The shipped recogniser with one of CELLS. Raises KeyError for another name, CheckpointError for a missing or
-    damaged checkpoint, or one whose labels do not fit."""
+    damaged checkpoint."""
     if cell not in CELLS:
         raise KeyError(f"No cell is called {cell!r}; there are {', '.join(CELLS)}.")
     tensors, card = load_checkpoint(weights / f"action-{cell}")
-    check_labels(f"action-{cell}", card, len(tensors["readout.bias"]))
-    network = ActionNetwork(cell, card["features"], card["projected"], card["hidden"], len(card["labels"]))
-    network.load_state_dict(tensors, strict=True)
+    sizes = len(card["image_labels"]), len(card["labels"]), card["projected"], card["hidden"]
+    network = ActionNetwork(cell, *sizes)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)
     return ActionModel(network, card)
