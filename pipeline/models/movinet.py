@@ -131,14 +131,14 @@ class Bottleneck(nn.Module):
 class MoViNetA0Stream(nn.Module):
     """The network. ``scan`` reads frames in order and may be continued; ``step`` reads one frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
         self.stem = Conv2dSame(3, STEM_WIDTH, 3, 2)
         widths = (STEM_WIDTH, *(layer.width for layer in LAYERS))
         self.layers = nn.ModuleList(Bottleneck(layer, width) for layer, width in zip(LAYERS, widths, strict=False))
         self.head = Conv2dSame(widths[-1], FEATURE_SIZE)
         self.hidden = nn.Linear(FEATURE_SIZE, HIDDEN_SIZE)
-        self.classifier = nn.Linear(HIDDEN_SIZE, CLASSES)
+        self.classifier = nn.Linear(HIDDEN_SIZE, classes)
 
     @staticmethod
     def normalise(images: Tensor) -> Tensor:
