@@ -41,6 +41,7 @@ from pipeline.models.recurrent import CELLS
 from training.data import Item, load_items, load_labels
 from training.evaluate import ItemPrediction, report, table
 from training.feature_cache import CROP, CROP_MOTION, FRAME, MOTION, FeatureCache
+from training.labels import card_fields
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 from training.pseudo_labels import pseudo_labels
 
@@ -298,6 +299,7 @@ def make_card(cell: str, labels: list[str], args: argparse.Namespace) -> dict[st
         "model": "many-to-one action recogniser: frame and motion features -> recurrent cell -> label, at every frame",
         "cell": cell,
         "labels": labels,
+        **card_fields(labels),
         "features": FEATURE_SIZE,
         "projected": PROJECTED,
         "hidden": HIDDEN,

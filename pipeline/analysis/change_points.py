@@ -1,18 +1,10 @@
-"""Change points of the leading label in a sequence of label probabilities.
-
-Shapes: T steps, L labels; ``probabilities`` is (T, L), each row summing to 1.
-"""
+"""Change points of the leading label in a sequence of answers (see hedging.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-
-
-def top_labels(probabilities: np.ndarray) -> np.ndarray:
-    """The likeliest label after every step, (T,)."""
-    return probabilities.argmax(1)
 
 
 Labels = Sequence[int] | Sequence[str] | np.ndarray  # one at each step: numbers, names, or answers in words

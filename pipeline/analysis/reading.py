@@ -11,35 +11,39 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes, decided_step, top_labels
-from pipeline.analysis.confidence import answer_text, is_confident
+from pipeline.analysis.change_points import changes, decided_step
+from pipeline.analysis.hedging import Answer, AnswerRule
 from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.encoder import FrameFeatures
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for a whole clip: its labels by falling probability, and whether the first one is the answer."""
+    """The prediction for a whole clip: the answer, and every label by falling probability."""
 
+    answer: Answer
     ranked: tuple[tuple[str, float], ...]  # every label with its probability
-    is_confident: bool  # whether the first label reaches the confidence threshold
     decided_step: int | None  # the first step from which on the answer stands; None if the prediction is not confident
 
     @property
     def label(self) -> str:
-        return self.ranked[0][0]
+        """What is said; the likeliest label if that is "not sure"."""
+        return self.answer.label
 
     @property
     def probability(self) -> float:
-        return self.ranked[0][1]
+        return self.answer.probability
+
+    @property
+    def is_confident(self) -> bool:
+        return self.answer.is_sure
 
 
 @dataclass(frozen=True)
 class ClipReading:
     """The predictions of one recogniser on one clip, T >= 1 steps."""
 
-    labels: tuple[str, ...]
-    threshold: float  # confidence threshold of "not sure"
+    rule: AnswerRule  # what makes an answer of the probabilities
     duration: float  # seconds
     steps: tuple[ActionStep, ...]
 
@@ -58,37 +62,41 @@ class ClipReading:
         """Seconds, of every step."""
         return [step.time for step in self.steps]
 
-    @cached_property
-    def top_labels(self) -> list[str]:
-        """The likeliest label after every frame."""
-        return [self.labels[k] for k in top_labels(self.probabilities)]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.rule.labels
 
     @cached_property
-    def confident(self) -> list[bool]:
-        """Whether the likeliest label reaches the threshold, after every frame."""
-        return [is_confident(p, self.threshold) for p in self.probabilities.max(1)]
+    def answers(self) -> list[Answer]:
+        """The answer after every frame."""
+        return self.rule.answers(self.probabilities)
 
-    @cached_property
-    def answers(self) -> list[str]:
-        """The answer in words after every frame; "not sure: label" where no label reaches the threshold."""
-        best = zip(self.top_labels, self.probabilities.max(1), strict=True)
-        return [answer_text(label, float(p), self.threshold) for label, p in best]
+    @property
+    def leading(self) -> list[str]:
+        """The label of the answer after every frame; the likeliest one where the answer is not sure."""
+        return [answer.label for answer in self.answers]
 
     @property
     def changes(self) -> list[int]:
-        """The steps at which the likeliest label changes."""
-        return changes(self.top_labels)
+        """The steps at which the leading label changes."""
+        return changes(self.leading)
 
     @cached_property
     def prediction(self) -> Prediction:
         """The prediction after the last frame."""
         last = self.probabilities[-1]
         ranked = tuple((self.labels[k], float(last[k])) for k in np.argsort(-last, kind="stable"))
-        confident = self.confident[-1]
-        return Prediction(ranked, confident, decided_step(self.answers) if confident else None)
+        answer = self.answers[-1]
+        decided = decided_step([each.text for each in self.answers]) if answer.is_sure else None
+        return Prediction(answer, ranked, decided)
+
+
+def answer_rule(model: ActionModel) -> AnswerRule:
+    """The rule with this recogniser's labels and threshold."""
+    return AnswerRule(tuple(model.labels), model.finer, model.threshold)
 
 
 def read_features(model: ActionModel, features: Sequence[FrameFeatures], duration: float) -> ClipReading:
     """The reading of a clip's features; ``duration`` is the clip's, in seconds. Needs at least one frame."""
     steps = tuple(model.predict(features))
-    return ClipReading(tuple(model.labels), model.threshold, duration, steps)
+    return ClipReading(answer_rule(model), duration, steps)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes, top_labels
+from pipeline.analysis.change_points import changes
+from pipeline.analysis.hedging import Answer, AnswerRule
 from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
 
@@ -44,25 +45,24 @@ def sliding_window_predictions(
 
 @dataclass(frozen=True)
 class Segment:
-    """The steps from ``first`` to ``last``, both included, with the label of the highest mean probability."""
+    """The steps from ``first`` to ``last``, both included, with the answer to their mean probabilities."""
 
     first: int
     last: int
     start: float  # seconds
     end: float
-    label: int
-    probability: float
+    answer: Answer
 
 
 def segments(
-    probabilities: np.ndarray, times: Sequence[float], duration: float, shot_boundaries: Sequence[int] = ()
+    rule: AnswerRule, probabilities: np.ndarray, times: Sequence[float], duration: float, shot_boundaries: Sequence[int]
 ) -> list[Segment]:
     """The whole clip as segments of one leading label, without gaps; a cut always begins a new segment."""
-    leading = top_labels(probabilities)
+    leading = [answer.label for answer in rule.answers(probabilities)]
     borders = sorted({0, *changes(leading), *shot_boundaries})
     clip_segments = []
     for first, after in zip(borders, [*borders[1:], len(leading)], strict=True):
-        mean = probabilities[first:after].mean(0)
+        answer = rule.answer(probabilities[first:after].mean(0))
         end = times[after] if after < len(times) else max(duration, times[-1])
-        clip_segments.append(Segment(first, after - 1, times[first], end, int(mean.argmax()), float(mean.max())))
+        clip_segments.append(Segment(first, after - 1, times[first], end, answer))
     return clip_segments

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
+from pipeline.models.checkpoint import WEIGHTS, Card, check_labels, load_checkpoint
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 
@@ -105,11 +105,13 @@ class ActionNetwork(nn.Module):
 
 
 class ActionModel:
-    """A trained network with its card: labels, temperature, and the confidence threshold of "not sure"."""
+    """A trained network with its card: labels, which are broader than others, temperature, and the confidence threshold
+    of "not sure"."""
 
     def __init__(self, network: ActionNetwork, card: Card) -> None:
         self.network = network.eval()
         self.labels: list[str] = card["labels"]
+        self.finer: dict[str, list[str]] = card["finer"]  # every broad label with its finer ones
         self.temperature: float = card["temperature"]
         self.threshold: float = card["threshold"]
 
@@ -162,10 +164,11 @@ class ActionModel:
 
 def load_action(cell: str = "lstm", weights: Path = WEIGHTS) -> ActionModel:
     """The shipped recogniser with one of CELLS. Raises KeyError for another name, CheckpointError for a missing or
-    damaged checkpoint."""
+    damaged checkpoint, or one whose labels do not fit."""
     if cell not in CELLS:
         raise KeyError(f"No cell is called {cell!r}; there are {', '.join(CELLS)}.")
     tensors, card = load_checkpoint(weights / f"action-{cell}")
+    check_labels(f"action-{cell}", card, len(tensors["readout.bias"]))
     network = ActionNetwork(cell, card["features"], card["projected"], card["hidden"], len(card["labels"]))
     network.load_state_dict(tensors, strict=True)
     return ActionModel(network, card)

@@ -2,7 +2,8 @@
 
 A checkpoint ``weights/name`` is two files. ``name.safetensors`` holds the tensors. ``name.json`` is the card: the model
 and its sizes, the training data, the command and seed that made it, its measured scores, its limits, and the SHA-256 of
-the tensors file. Loading refuses tensors whose hash differs from the card.
+the tensors file. Loading refuses tensors whose hash differs from the card. The card of a recogniser also has its
+``labels``, their ``groups`` for display (each label in one group), and ``finer``: every broad label with its finer ones.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +77,21 @@ def load_checkpoint(stem: Path) -> tuple[dict[str, Tensor], Card]:
             "the file is damaged or belongs to another card; check it out again."
         )
     return load(data), card
+
+
+def check_labels(name: str, card: Card, count: int) -> None:
+    """Raises CheckpointError unless a recogniser's card has ``count`` labels, as its tensors have, each one once and in
+    one group, and names no other label under ``finer`` and ``groups``."""
+    labels, finer, groups = (card.get(key) for key in ("labels", "finer", "groups"))
+    if not isinstance(labels, list) or not isinstance(finer, dict) or not isinstance(groups, dict):
+        raise CheckpointError(f"The card {name}.json lacks its labels, or their fields finer and groups.")
+    if len(labels) != count:
+        raise CheckpointError(f"The card {name}.json has {len(labels)} labels, but its tensors have {count}.")
+    named = [*finer, *chain.from_iterable(finer.values()), *(grouped := list(chain.from_iterable(groups.values())))]
+    if unknown := sorted(set(named) - set(labels)):
+        raise CheckpointError(f"The card {name}.json names a label that it does not have: {unknown[0]}.")
+    if sorted(grouped) != sorted(set(labels)) or len(labels) != len(grouped):
+        raise CheckpointError(f"The card {name}.json does not have every label once, in one group.")
 
 
 def available(weights: Path = WEIGHTS) -> list[str]:
