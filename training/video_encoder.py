@@ -2,7 +2,7 @@
 
     python -m training.video_frames --more ../data-more --out ../cache/frames
     python -m training.import_movinet --out ../cache/movinet
-    python -m training.video_encoder --frames ../cache/frames --start ../cache/movinet --out ../cache/tuned --epochs 30
+    python -m training.video_encoder --frames ../cache/frames --start ../cache/movinet --out ../cache/tuned
 
 All layers are tuned. Its 600 answers become those of the flat list of labels (training/labels.py): rows of Kinetics keep
 their weights, rows of labels that Kinetics lacks begin at zero. Two losses are added up, after every frame:
@@ -70,7 +70,7 @@ class Examples:
 
     def __init__(self, folder: Path, device: str) -> None:
         entries = json.loads((folder / "clips.json").read_text())
-        with ThreadPoolExecutor(8) as pool:
+        with ThreadPoolExecutor(16) as pool:
             decoded = list(pool.map(lambda entry: decode(folder / entry["file"]), entries))
         self.examples, first = [], 0
         for entry, pictures in zip(entries, decoded, strict=True):
@@ -195,7 +195,7 @@ def widened(start: MoViNetA0Stream, labels: Sequence[str]) -> MoViNetA0Stream:
     state = dict(start.state_dict())
     columns = torch.tensor(kinetics_columns())
     weight = torch.zeros(len(labels), start.classifier.in_features)
-    bias = torch.full((len(labels),), float(start.classifier.bias.mean()) - 2.0)
+    bias = torch.full((len(labels),), float(start.classifier.bias.detach().mean()) - 2.0)
     weight[columns], bias[columns] = start.classifier.weight.detach(), start.classifier.bias.detach()
     network.load_state_dict({**state, "classifier.weight": weight, "classifier.bias": bias})
     return network
@@ -231,10 +231,10 @@ def tune(start: MoViNetA0Stream, sampler: Sampler, args: argparse.Namespace) -> 
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     device = sampler.data.device
-    teacher = start.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     network = widened(start, sampler.labels).to(device, memory_format=torch.channels_last)
+    teacher = start.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     columns, dropout = torch.tensor(kinetics_columns(), device=device), nn.Dropout(HIDDEN_DROPOUT)
-    steps = args.epochs * len(sampler.videos) // BATCH
+    steps = args.steps
     new = [p for name, p in network.named_parameters() if name.startswith("classifier")]
     old = [p for name, p in network.named_parameters() if not name.startswith("classifier")]
     optimiser, schedule = adamw_one_cycle([*old, *new], args.rate, 0.01, steps, warm_up=0.1)
@@ -300,7 +300,7 @@ def main() -> None:
     parser.add_argument("--frames", type=Path, required=True, help="folder of training/video_frames.py")
     parser.add_argument("--start", type=Path, required=True, help="checkpoint of training/import_movinet.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=1400, help="batches")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--fold", type=int, choices=[0, 1])
     parser.add_argument("--still-labels", action="store_true")

@@ -91,10 +91,11 @@ class CausalConv1d(nn.Module):
     def forward(self, x: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, width, h, w), buffer (B, kernel - 1, width, h, w) -> the output, like x, and the next buffer."""
         kernel, frames = len(self.weight), x.shape[1]
-        x = torch.cat([buffer, x], 1)
-        y = self.bias[:, None, None]
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        x = torch.cat([buffer.to(x.dtype), x], 1)
+        y = bias[:, None, None]
         for k in range(kernel):
-            y = y + self.weight[k][:, None, None] * x[:, k : k + frames]
+            y = y + weight[k][:, None, None] * x[:, k : k + frames]
         return y, x[:, frames:]
 
 
