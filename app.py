@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pipeline.models.checkpoint import CheckpointError
 from views import describe, inside, language, models, watch
 from views.session.menu import menu
 from views.session.visit import open_page
@@ -20,4 +21,7 @@ pages = [
 ]
 page = st.navigation(pages, position="hidden")
 menu(pages, open_page(page.url_path))
-page.run()
+try:
+    page.run()
+except CheckpointError as error:  # the weights that were installed; a visitor can do nothing about them
+    st.error(str(error), icon=":material/broken_image:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,20 @@ def encoder() -> Encoder:
 @pytest.fixture(scope="session")
 def lstm() -> ActionModel:
     return load_action("lstm")
+
+
+@pytest.fixture
+def hesitating(monkeypatch) -> None:
+    """Every recogniser says "working out" as a sum: two finer labels are likely, and neither reaches the threshold."""
+    step = ActionModel.step
+
+    def hesitate(self, frame, state):
+        found, state = step(self, frame, state)
+        row = np.full(len(self.labels), 0.1 / (len(self.labels) - 3), np.float32)
+        row[[self.labels.index(label) for label in ("doing squats", "doing lunges", "dancing")]] = 0.33, 0.3, 0.27
+        return dataclasses.replace(found, probabilities=row), state
+
+    monkeypatch.setattr(ActionModel, "step", hesitate)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from pipeline.analysis.hedging import AnswerRule
 from pipeline.media.reader import MAX_STEPS
 from pipeline.models.action import ActionNetwork
 from pipeline.models.backbones import DEFAULT_BACKBONE
@@ -39,9 +40,9 @@ from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.efficientnet_lite import FEATURE_SIZE
 from pipeline.models.recurrent import CELLS
 from training.data import Item, load_items, load_labels
-from training.evaluate import ItemPrediction, report, table
+from training.evaluate import ItemPrediction, credited, report, right_labels, table
 from training.feature_cache import CROP, CROP_MOTION, FRAME, MOTION, FeatureCache
-from training.labels import card_fields
+from training.labels import card_fields, finer_among
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 from training.pseudo_labels import pseudo_labels
 
@@ -282,12 +283,19 @@ def calibrate(network: ActionNetwork, sampler: SequenceSampler, cell: str) -> di
     labels = torch.tensor([sampler.label[n] for n in sampler.held_out])
     last = torch.stack([steps[-1] for steps in logits])
     temperature = best_temperature(last, labels)
-    threshold = confidence_threshold((last / temperature).softmax(1), labels)
+    names = tuple(load_labels())
     predictions = [
-        ItemPrediction(sampler.items[n].source, sampler.label[n], (steps / temperature).softmax(1).numpy())
+        ItemPrediction(
+            sampler.items[n].source,
+            sampler.label[n],
+            right_labels(names[sampler.label[n]], names),
+            (steps / temperature).softmax(1).numpy(),
+        )
         for n, steps in zip(sampler.held_out, logits, strict=True)
     ]
-    figures = report(predictions, threshold, load_labels())
+    right = torch.tensor([credited(prediction) for prediction in predictions])
+    threshold = confidence_threshold((last / temperature).softmax(1), right)
+    figures = report(predictions, AnswerRule(names, finer_among(names), threshold))
     print(f"{cell}: temperature {temperature:.3f}, confidence threshold {threshold:.3f}")
     print(table(figures), flush=True)
     return {"temperature": round(temperature, 4), "threshold": round(threshold, 4), "held_out": figures}

@@ -3,10 +3,11 @@
     python -m training.evaluate action [--cell lstm gru rnn] [--into-cards]
     python -m training.evaluate caption photo plain clip [--cell lstm gru rnn] [--beam 1 3 5]
 
-Recognisers: the held-out groups, which no weights were fitted to. Printed for each cell: top-1 and top-5 accuracy by
-source; the expected calibration error (15 bins); top-1 accuracy after 10, 25, 50 and 100 % of the frames (clips of four
-frames and more); the share of predictions that reach the confidence threshold, and the accuracy of these. With
---into-cards the cards also get the commonest mistakes.
+Recognisers: the held-out groups, which no weights were fitted to. A label is right for an item if it is the item's
+label or finer (training/labels.py). Printed for each cell: top-1 and top-5 accuracy by source; the expected calibration
+error (15 bins); top-1 accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames and more); the share of
+items with an answer (pipeline/analysis/hedging.py), the accuracy of these answers, and how many of them are broader
+than the item's label. With --into-cards the cards also get the commonest mistakes.
 
 Captioners: generated captions of the official validation photos (Flickr8k, Karpathy split) and videos (MSR-VTT), which
 no weights were fitted to, compared with all human captions.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -26,6 +28,8 @@ import numpy as np
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
 
+from pipeline.analysis.hedging import AnswerRule
+from pipeline.analysis.reading import answer_rule
 from pipeline.media.clip import Clip
 from pipeline.media.reader import read_clip
 from pipeline.models.action import ActionModel, load_action
@@ -36,6 +40,7 @@ from pipeline.models.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.messages import Frame
 from training.data import CAPTION_SOURCE, Item, load_items
+from training.labels import targets
 from training.metrics import caption_metrics
 
 FRAME_SHARES = (0.10, 0.25, 0.50, 1.00)
@@ -46,19 +51,30 @@ MAX_CONFUSIONS = 12  # in a card
 
 @dataclass(frozen=True)
 class ItemPrediction:
-    """The true label of a held-out item, and the predicted probabilities after every frame, (T, L)."""
+    """A held-out item: its true label, all labels that are right for it, and the predicted probabilities after every
+    frame, (T, L)."""
 
     source: str
     label: int
+    right: frozenset[int]  # the true label and the finer ones
     probabilities: np.ndarray
 
 
-def report(predictions: list[ItemPrediction], threshold: float, labels: list[str]) -> dict[str, Any]:
-    """The figures of a cell's card."""
+def right_labels(label: str, labels: Sequence[str]) -> frozenset[int]:
+    """The indices of the labels that are right for an item with this label."""
+    right = {label, *targets(label)}
+    return frozenset(k for k, name in enumerate(labels) if name in right)
+
+
+def credited(prediction: ItemPrediction) -> int:
+    """The likeliest of the labels that are right: measures of one true label take it as the true one."""
+    return max(sorted(prediction.right), key=lambda k: prediction.probabilities[-1][k])
+
+
+def report(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, Any]:
+    """The figures of a cell's card; the rule has the labels of the predictions."""
     last = torch.from_numpy(np.stack([p.probabilities[-1] for p in predictions]))
-    truth = torch.tensor([p.label for p in predictions])
-    highest, right = last.max(1).values, last.argmax(1) == truth
-    confident = highest >= threshold
+    truth = torch.tensor([credited(p) for p in predictions])
     by_source: dict[str, list[int]] = defaultdict(list)
     for k, prediction in enumerate(predictions):
         by_source[prediction.source].append(k)
@@ -70,19 +86,33 @@ def report(predictions: list[ItemPrediction], threshold: float, labels: list[str
             multiclass_calibration_error(last, truth, last.shape[1], n_bins=CALIBRATION_BINS, norm="l1")
         ),
         "accuracy_after_share_of_frames": {
-            f"{share:.0%}": _round(np.mean([_after(p, share).argmax() == p.label for p in clips]))
+            f"{share:.0%}": _round(np.mean([int(_after(p, share).argmax()) in p.right for p in clips]))
             for share in FRAME_SHARES
         },
-        "sure": {"share": _round(confident.float().mean()), "right": _round(right[confident].float().mean())},
-        "confusions": confusions(predictions, labels),
+        "sure": answered(predictions, rule),
+        "confusions": confusions(predictions, rule.labels),
     }
 
 
-def confusions(predictions: list[ItemPrediction], labels: list[str]) -> list[list[Any]]:
+def answered(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, float]:
+    """The share of items with an answer; and of these answers the share that is right, and the share that is broader
+    than the true label: true, but less precise. 0 if there is no answer."""
+    answers = [(p, rule.answer(p.probabilities[-1])) for p in predictions]
+    given = [(p, answer.label) for p, answer in answers if answer.is_sure]
+    return {
+        "share": _round(len(given) / len(predictions)),
+        "right": _round(np.mean([rule.labels.index(label) in p.right for p, label in given] or [False])),
+        "broader": _round(
+            np.mean([rule.labels[p.label] in rule.finer.get(label, ()) for p, label in given] or [False])
+        ),
+    }
+
+
+def confusions(predictions: list[ItemPrediction], labels: Sequence[str]) -> list[list[Any]]:
     """The commonest mistakes: [true label, predicted label, count]."""
-    pairs = Counter((p.label, int(p.probabilities[-1].argmax())) for p in predictions)
-    mistakes = [(truth, predicted, count) for (truth, predicted), count in pairs.most_common() if truth != predicted]
-    return [[labels[truth], labels[predicted], count] for truth, predicted, count in mistakes[:MAX_CONFUSIONS]]
+    pairs = [(p, int(p.probabilities[-1].argmax())) for p in predictions]
+    mistakes = Counter((p.label, predicted) for p, predicted in pairs if predicted not in p.right)
+    return [[labels[truth], labels[said], count] for (truth, said), count in mistakes.most_common(MAX_CONFUSIONS)]
 
 
 def accuracy(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
@@ -108,13 +138,13 @@ def table(figures: dict[str, Any]) -> str:
         f"  {name:10} {r['clips']:5} clips  top-1 {r['top1']:.3f}  top-5 {r['top5']:.3f}" for name, r in rows.items()
     ]
     shares = "  ".join(f"{share} {value:.3f}" for share, value in figures["accuracy_after_share_of_frames"].items())
-    confident = figures["sure"]
+    sure = figures["sure"]
     return "\n".join(
         [
             *lines,
             f"  calibration error {figures['expected_calibration_error']:.3f}",
             f"  accuracy after {shares} of the frames",
-            f"  confident in {confident['share']:.0%}, right in {confident['right']:.0%} of these",
+            f"  an answer in {sure['share']:.0%}; of these {sure['right']:.0%} right, {sure['broader']:.0%} broader",
         ]
     )
 
@@ -156,11 +186,16 @@ def action_figures(model: ActionModel, items: list[Item], features: list[list[Fr
     if unknown := sum(item.label not in index for item in items):
         print(f"{unknown} of {len(items)} items are left out: the recogniser does not have their labels.")
     predictions = [
-        ItemPrediction(item.source, index[item.label], np.stack([s.probabilities for s in model.predict(frames)]))
+        ItemPrediction(
+            item.source,
+            index[item.label],
+            right_labels(item.label, model.labels),
+            np.stack([step.probabilities for step in model.predict(frames)]),
+        )
         for item, frames in zip(items, features, strict=True)
         if item.label in index
     ]
-    return report(predictions, model.threshold, model.labels)
+    return report(predictions, answer_rule(model))
 
 
 def evaluate_captions(kinds: list[str], cells: list[str], widths: list[int], weights: Path) -> None:

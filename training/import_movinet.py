@@ -32,7 +32,6 @@ from training.square_frames import square_frames
 
 PUBLISHED = DATA.parent / "weights" / "movinet_a0_stream_int8.tflite"
 SIGNATURE = DATA.parent / "weights" / "movinet_a0_stream_io.json"
-LABELS = DATA.parent / "weights" / "kinetics600_label_map.txt"
 TYPES = {2: np.dtype(np.int32), 9: np.dtype(np.int8)}  # TensorFlow Lite's numbers of the types that the file holds
 BIASES = {  # part of the published bias's name -> our module, within a layer
     "expand": "bneck/expansion/conv2d/bn/",

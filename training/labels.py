@@ -16,6 +16,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 
 from pipeline.models.checkpoint import WEIGHTS, Card, load_card
 from training.data import DATA
@@ -69,6 +70,11 @@ REVERSED = {
 }
 
 MISSING = {"working out": ["doing handstand push-ups"]}  # what broader.json lacks
+
+BROAD = (
+    "A broad label covers finer ones, which say the same more precisely. Where no label is likely enough by itself, "
+    "but a broad label and its finer ones together are, the answer is the broad label, with the sum as its probability."
+)
 
 
 @cache
@@ -173,13 +179,12 @@ def page(card: Card) -> str:
         "`weights/` by `python -m training.labels --out docs/labels.md`.",
     ]
     for group, names in groups.items():
-        lines += ["", f"## {group}", "", *[f"- {name}" for name in names]]
+        lines += ["", f"## {group} ({len(names)})", "", *wrap(" · ".join(names), 118, break_on_hyphens=False)]
     lines += [
         "",
         "## Broad labels",
         "",
-        "A broad label covers finer ones, which say the same more precisely. Where no label is likely enough by itself, but",
-        "a broad label and its finer ones together are, the answer is the broad label, with the sum as its probability.",
+        *wrap(BROAD, 118),
         "",
         "| broad label | its finer labels |",
         "|---|---|",

@@ -27,7 +27,8 @@ from sklearn.preprocessing import StandardScaler
 
 from pipeline.models.movinet import MoViNetA0Stream
 from training.data import DATA
-from training.import_movinet import LABELS, import_published
+from training.import_movinet import import_published
+from training.labels import kinetics_names
 
 FOLDS = 5
 INVERSE_PENALTY = 0.03  # of the logistic regression, on features of unit variance
@@ -108,7 +109,7 @@ def held_out_predictions(clips: list[CachedClip], read: Callable[[CachedClip], n
 
 def own_answers_right(clips: list[CachedClip]) -> list[bool]:
     """For each clip whose label has words among Kinetics-600: whether the untouched encoder's first answer is one."""
-    names = LABELS.read_text().splitlines()
+    names = kinetics_names()
     finer = json.loads((DATA / "more" / "kinetics.json").read_text())
     return [names[clip.logits.argmax()] in finer[clip.label] for clip in clips if finer.get(clip.label)]
 

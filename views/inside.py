@@ -44,7 +44,7 @@ def look_inside(clip: EncodedClip, cell: str) -> None:
     st.subheader("What it remembers", anchor=False)
     activations = {name: traced.activations[name][:, order] for name in SHOWN if name in traced.activations}
     sensitivity = {CELL_NAMES[name]: input_sensitivity(clip, name) for name in CELLS}
-    cell_figure.strips(clip, activations, reading.answers, sensitivity)
+    cell_figure.strips(clip, activations, [each.text for each in reading.answers], sensitivity)
     about_label(clip, cell, traced, [name for name, _ in reading.prediction.ranked])
 
 

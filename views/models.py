@@ -10,6 +10,7 @@ import streamlit as st
 from pipeline.models.caption import is_shipped
 from pipeline.models.checkpoint import WEIGHTS, Card, load_card
 from pipeline.models.recurrent import CELLS
+from views.components.label_list import label_list
 from views.session.resources import CELL_NAMES
 
 CELL_SAYINGS = {
@@ -68,7 +69,7 @@ def actions() -> None:
     if "confusions" in card["held_out"]:
         table("The LSTM's commonest mistakes", confusions(card))
     st.subheader("The labels", anchor=False)
-    st.markdown(" · ".join(card["labels"]))
+    label_list(card["groups"], card["finer"])
     limits(card)
     for cell, each in cards.items():
         whole_card(f"action-{cell}", each)

@@ -116,5 +116,7 @@ def difference(way: str, reading: ClipReading, other: ClipReading) -> str:
 
 def in_words(prediction: Prediction) -> str:
     if prediction.is_confident:
-        return f"**{prediction.label}** ({prediction.probability:.2f})"
+        count = len(prediction.answer.parts)
+        of_parts = f", the sum of {count} labels" if count else ""
+        return f"**{prediction.label}** ({prediction.probability:.2f}{of_parts})"
     return f"**{NOT_SURE}** ({prediction.probability:.2f} {prediction.label})"

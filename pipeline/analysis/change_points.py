@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-
 Labels = Sequence[int] | Sequence[str] | np.ndarray  # one at each step: numbers, names, or answers in words
 
 

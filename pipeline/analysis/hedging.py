@@ -1,5 +1,5 @@
-"""The answer to a clip: the likeliest label, a broader label, or "not sure". One rule for the pages, the exports and the
-command line.
+"""The answer to a clip: the likeliest label, a broader label, or "not sure". One rule for the pages, the exports and
+the command line.
 
 Answers hedge (Deng, Krause, Berg and Fei-Fei 2012, "Hedging your bets"): a *broad* label covers *finer* ones, as
 "cooking" covers "chopping vegetables". If the likeliest label reaches the threshold, it is the answer. Else the answer
@@ -50,27 +50,16 @@ class AnswerRule:
     threshold: float
 
     @cached_property
-    def _broad(self) -> list[int]:
-        """The columns of the broad labels, (B,)."""
-        return [self.labels.index(label) for label in self.finer]
-
-    @cached_property
-    def _covers(self) -> np.ndarray:
-        """(L, B): 1 where the broad label is the label or covers it, else 0."""
+    def _members(self) -> list[np.ndarray]:
+        """The columns of each broad label: its own first, then those of its finer labels."""
         column = {label: k for k, label in enumerate(self.labels)}
-        covers = np.zeros((len(self.labels), len(self._broad)))
-        for b, (broad, finer) in enumerate(self.finer.items()):
-            covers[[column[label] for label in (broad, *finer)], b] = 1
-        return covers
-
-    @cached_property
-    def _counts(self) -> np.ndarray:
-        """(B,): how many labels each broad label stands for; fewer are more precise."""
-        return self._covers.sum(0)
+        return [np.array([column[label] for label in (broad, *finer)]) for broad, finer in self.finer.items()]
 
     def answers(self, probabilities: np.ndarray) -> list[Answer]:
         """The answer at every step, from probabilities (T, L)."""
-        sums = probabilities @ self._covers  # (T, B)
+        sums = np.zeros((len(probabilities), len(self._members)))  # (T, B)
+        for b, columns in enumerate(self._members):
+            sums[:, b] = probabilities[:, columns].sum(1, dtype=float)
         rows = zip(probabilities, probabilities.argmax(1).tolist(), sums, strict=True)
         return [self._answer(row, best, row_sums) for row, best, row_sums in rows]
 
@@ -82,20 +71,19 @@ class AnswerRule:
         highest = float(row[best])
         if highest >= self.threshold:
             return Answer(self.labels[best], highest, True)
-        enough = np.flatnonzero(sums >= self.threshold)
-        if len(enough) == 0:
+        enough = [b for b, total in enumerate(sums.tolist()) if total >= self.threshold]
+        if not enough:
             return Answer(self.labels[best], highest, False)
-        most_precise = enough[self._counts[enough] == self._counts[enough].min()]
-        chosen = int(most_precise[sums[most_precise].argmax()])
-        covered = np.flatnonzero(self._covers[:, chosen])
-        order = covered[np.argsort(-row[covered], kind="stable")]
+        chosen = min(enough, key=lambda b: (len(self._members[b]), -sums[b]))
+        columns = self._members[chosen]
+        order = columns[np.argsort(-row[columns], kind="stable")].tolist()
         parts = tuple((self.labels[k], float(row[k])) for k in order)
-        return Answer(self.labels[self._broad[chosen]], float(sums[chosen]), True, parts)
+        return Answer(self.labels[columns[0]], float(sums[chosen]), True, parts)
 
     def with_sums(self, probabilities: np.ndarray, broad: Collection[str]) -> np.ndarray:
         """Probabilities (T, L) in which those of these broad labels are replaced by their sums."""
         summed = probabilities.copy()
-        for b, column in enumerate(self._broad):
-            if self.labels[column] in broad:
-                summed[:, column] = probabilities @ self._covers[:, b]
+        for columns in self._members:
+            if self.labels[columns[0]] in broad:
+                summed[:, columns[0]] = probabilities[:, columns].sum(1)
         return summed

@@ -39,6 +39,7 @@ def spell_label(probabilities: np.ndarray, labels: Sequence[str], others: int = 
     prefix, path = "", []
     while (ranked := next_letters(probabilities, labels, prefix)) and ranked[0][0]:
         prefix += ranked[0][0]
-        left = sum(label.startswith(prefix) for label in labels)
-        path.append(SpelledLetter(*ranked[0], tuple(ranked[1 : 1 + others]), left))
+        left = [k for k, label in enumerate(labels) if label.startswith(prefix)]  # only these matter from here on
+        probabilities, labels = probabilities[left], [labels[k] for k in left]
+        path.append(SpelledLetter(*ranked[0], tuple(ranked[1 : 1 + others]), len(left)))
     return path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pipeline.analysis.confidence import NOT_SURE
 from pipeline.analysis.reading import read_features
@@ -15,7 +17,8 @@ from pipeline.models.action import ActionModel, load_action
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
-TOP = 5
+TOP = 5  # labels in the JSON
+SHOWN = 2  # runners-up in the table, and parts of a sum
 
 
 def add(commands: argparse._SubParsersAction) -> None:
@@ -41,21 +44,36 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
     features = encoder.encode_clip(stream)
     reading = read_features(model, features, stream.clip().duration)
     prediction = reading.prediction
+    parts = [part for part in rounded(prediction.answer.parts) if part[1] > 0]
     return {
         "label": prediction.label,
         "probability": round(prediction.probability, 4),
         "sure": prediction.is_confident,
+        "broader": parts or None,
         "decided": None if prediction.decided_step is None else round(reading.times[prediction.decided_step], 3),
-        "top": [[label, round(p, 4)] for label, p in prediction.ranked[:TOP]],
+        "top": rounded(prediction.ranked[:TOP]),
         "steps": [
-            {"time": round(step.time, 3), "label": label, "probability": round(float(step.probabilities.max()), 4)}
-            for step, label in zip(reading.steps, reading.top_labels, strict=True)
+            {"time": round(time, 3), "label": answer.label, "probability": round(answer.probability, 4)}
+            for time, answer in zip(reading.times, reading.answers, strict=True)
         ],
     }
 
 
+def rounded(labels: Iterable[tuple[str, float]]) -> list[list[Any]]:
+    """Labels with their probabilities, as JSON holds them."""
+    return [[label, round(p, 4)] for label, p in labels]
+
+
 def as_row(found: Result) -> tuple[str, ...]:
-    others = ", ".join(f"{label} {p:.2f}" for label, p in found["top"][1:3])
+    parts = found["broader"] or []
     said = found["label"] if found["sure"] else f"{NOT_SURE}: {found['label']}"
+    if parts:
+        said += f": {in_words(parts[:SHOWN])}"
+    counted = {found["label"], *(label for label, _ in parts)}
+    others = in_words([pair for pair in found["top"] if pair[0] not in counted][:SHOWN])
     decided = f"{found['decided']:.1f} s" if found["decided"] is not None and len(found["steps"]) > 1 else ""
     return said, f"{found['probability']:.2f}", others, decided
+
+
+def in_words(labels: Iterable[Sequence[Any]]) -> str:
+    return ", ".join(f"{label} {p:.2f}" for label, p in labels)

@@ -2,8 +2,9 @@
 
 A checkpoint ``weights/name`` is two files. ``name.safetensors`` holds the tensors. ``name.json`` is the card: the model
 and its sizes, the training data, the command and seed that made it, its measured scores, its limits, and the SHA-256 of
-the tensors file. Loading refuses tensors whose hash differs from the card. The card of a recogniser also has its
-``labels``, their ``groups`` for display (each label in one group), and ``finer``: every broad label with its finer ones.
+the tensors file. Loading refuses tensors whose hash differs from the card. The card of a recogniser also has
+its ``labels``, their ``groups`` for display (each label is in one), and ``finer``: every broad label with its finer
+ones.
 """
 
 from __future__ import annotations

@@ -29,25 +29,30 @@ function verdict(root, data, signal) {
       name: el("span", { class: "name" }), gained: el("span", { class: "gained" }), value: el("span", { class: "value" }),
       fill: el("span", { class: "fill" }),
     }
-    bars.append(el("li", {}, row.name, row.gained, row.value, el("span", { class: "track" }, row.fill)))
+    row.item = el("li", {}, row.name, row.gained, row.value, el("span", { class: "track" }, row.fill))
+    bars.append(row.item)
     return row
   })
+  bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
   notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
   onStep(data, signal, (step) => {
     const top = data.tops[step]
-    const sure = data.sure[step]
+    const answer = data.answers[step]
     when.textContent = whenText(data, step)
-    label.textContent = sure ? top[0][0] : "not sure"
-    label.classList.toggle("unsure", !sure)
-    number.textContent = sure ? top[0][1].toFixed(2) : `${top[0][1].toFixed(2)} ${top[0][0]}, ${top[1][1].toFixed(2)} ${top[1][0]}`
-    number.classList.toggle("small", !sure)
+    label.textContent = answer.sure ? answer.label : "not sure"
+    label.classList.toggle("unsure", !answer.sure)
+    number.replaceChildren(...answerNumber(answer, top))
+    number.classList.toggle("small", !answer.sure)
+    bars.style.setProperty("--sum", colourOf(data, data.coloured, answer.label))
     if (data.said.length) {
       const [caption, certain] = data.said[step]
       said.textContent = certain ? `“${caption}”` : `A guess: “${caption}”`
     }
     rows.forEach((row, k) => {
-      const [name, p, gained] = top[k]
-      row.name.textContent = name
+      const [name, p, gained, isPart] = top[k]
+      row.item.classList.toggle("part", isPart)
+      row.name.textContent = isPart && name === answer.label ? `${name} (itself)` : name
+      row.name.title = isPart ? `part of “${answer.label}”` : ""
       row.gained.textContent = Math.abs(gained) < 0.005 ? "" : `${gained > 0 ? "+" : "−"}${Math.abs(gained).toFixed(2)}`
       row.gained.title = "since the frame before"
       row.value.textContent = p.toFixed(2)
@@ -55,6 +60,12 @@ function verdict(root, data, signal) {
       row.fill.style.background = colourOf(data, data.coloured, name)
     })
   })
+}
+
+function answerNumber(answer, top) {
+  const p = answer.probability.toFixed(2)
+  if (answer.count) return [p, el("small", {}, `sum of ${answer.count} labels`)]
+  return answer.sure ? [p] : [`${p} ${answer.label}, ${top[1][1].toFixed(2)} ${top[1][0]}`]
 }
 
 function whenText(data, step) {
@@ -66,8 +77,11 @@ function whenText(data, step) {
 
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
+  if (data.answers.some(({ count }) => count)) {
+    notes.push("Where no label reaches that alone but several of one kind do together, I name the kind: the marked labels count towards it.")
+  }
   const steps = data.times.length
-  if (steps > 1 && data.decided === null) notes.unshift("After the last frame no label is likely enough to be the answer.")
+  if (steps > 1 && data.decided === null) notes.unshift("After the last frame nothing is likely enough to be the answer.")
   else if (steps > 1) {
     const share = data.duration ? Math.round((100 * data.times[data.decided]) / data.duration) : 0
     notes.unshift(
@@ -86,6 +100,7 @@ function timeline(root, data, signal) {
     label: (step) => data.answers[step],
     caption:
       "Top: the frames that were read. Below, how likely each label is after each frame; a dotted line marks a change of the leading label. " +
+      (data.sums.includes(true) ? "The curve of a “sum” adds a broad label and its finer ones. " : "") +
       "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
       `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
   })
@@ -98,7 +113,7 @@ function letters(root, data, signal) {
   root.append(row, caption)
   onStep(data, signal, (step) => {
     caption.textContent =
-      `${data.sure[step] ? "The answer" : "Not sure: the likeliest label"}, spelled as a language model would: each letter’s ` +
+      `${data.sure[step] ? "The answer" : "The likeliest label, not sure by itself"}, spelled as a language model would: each letter’s ` +
       "probability is the sum over all labels that go on so, and every letter that is fixed leaves fewer labels possible."
     row.classList.toggle("unsure", !data.sure[step])
     row.replaceChildren(...data.spelled[step].map(([letter, p, others, left]) => {
@@ -119,21 +134,24 @@ function shown(letter) {
 
 function pieces(root, data, signal) {
   const length = data.pieces.at(-1)[1] || 1
-  const blocks = data.pieces.map(([start, end, label, p, cut], k) => {
-    const name = data.sure[k] ? label : "not sure"
+  const blocks = data.pieces.map(([start, end, answer, cut]) => {
+    const name = answer.sure ? answer.label : "not sure"
     const block = el("button", {
-      type: "button", class: cut ? "piece cut" : "piece", title: `${seconds(start)} to ${seconds(end)}: ${name}, ${p.toFixed(2)}`,
+      type: "button", class: cut ? "piece cut" : "piece",
+      title: `${seconds(start)} to ${seconds(end)}: ${name}, ${answer.probability.toFixed(2)}`,
     }, el("span", {}, name))
     block.style.flexGrow = Math.max(end - start, length / 200)
-    block.style.setProperty("--colour", data.sure[k] ? colourOf(data, data.coloured, label) : OTHER)
+    block.style.setProperty("--colour", answer.sure ? colourOf(data, data.coloured, answer.label) : OTHER)
     block.addEventListener("click", () => jumpTo(data, start), { signal })
     return block
   })
-  const rows = data.pieces.map(([start, end, label, p, cut], k) => {
+  const rows = data.pieces.map(([start, end, answer, cut]) => {
+    const { label, probability, sure } = answer
     const to = el("button", { type: "button", class: "to" }, `${seconds(start)} – ${seconds(end)}`)
     to.addEventListener("click", () => jumpTo(data, start), { signal })
-    return el("tr", {}, el("td", {}, to), el("td", {}, data.sure[k] ? label : `not sure: ${label}`),
-      el("td", {}, p.toFixed(2)), el("td", {}, cut ? "a cut: the state begins again" : ""))
+    const notes = [partsText(answer), cut ? "a cut: the state begins again" : ""].filter(Boolean).join("; ")
+    return el("tr", {}, el("td", {}, to), el("td", {}, sure ? label : `not sure: ${label}`),
+      el("td", {}, probability.toFixed(2)), el("td", {}, notes))
   })
   root.append(
     el("div", { class: "pieces" }, ...blocks),
@@ -142,6 +160,11 @@ function pieces(root, data, signal) {
       `The whole clip at ${data.read} moments, each read from the last frames alone. A double line is a cut, where the ` +
       "state begins again. Press a piece to go there.")
   )
+}
+
+function partsText({ parts, count }) {
+  const named = parts.map(([label, p]) => `${label} ${p.toFixed(2)}`).join(", ")
+  return count > parts.length ? `${named} and ${count - parts.length} more` : named
 }
 
 function jumpTo(data, time) {
@@ -206,7 +229,7 @@ function drawChart(data) {
 
 function chartReading(data) {
   const at = (i) => `at ${seconds(data.times[i])} ${data.leaders[i]}`
-  return `The likeliest label over time: ${[0, ...data.changes].map(at).join(", ")}.`
+  return `The leading label over time: ${[0, ...data.changes].map(at).join(", ")}.`
 }
 
 function drawLeaders(data) {
@@ -250,7 +273,7 @@ function legend(data) {
   return el("ul", { class: "legend" }, ...data.names.map((name, k) => {
     const dot = el("span", { class: "dot" })
     dot.style.background = data.palette[k]
-    return el("li", {}, dot, name)
+    return el("li", {}, dot, data.sums[k] ? `${name} (sum)` : name)
   }))
 }
 

@@ -1,7 +1,8 @@
 """The data of the figures, for the app's pages and for the HTML page: what is drawn, in which order and colour.
 
 Everything here is numbers, short strings and JPEGs as data URIs, so that it can be sent as JSON. A label has the colour
-of PALETTE at its place in ``names`` or ``coloured``.
+of PALETTE at its place in ``names`` or ``coloured``. A broad label that is said somewhere in the clip as a sum (see
+analysis/hedging.py) has the curve of that sum.
 
 Shapes: T steps, L labels, H hidden size.
 """
@@ -9,15 +10,15 @@ Shapes: T steps, L labels, H hidden size.
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.change_points import changes_per_second, top_labels
-from pipeline.analysis.confidence import is_confident
+from pipeline.analysis.change_points import changes_per_second
+from pipeline.analysis.hedging import Answer
 from pipeline.analysis.label_spelling import spell_label
-from pipeline.analysis.reading import ClipReading
+from pipeline.analysis.reading import ClipReading, answer_rule
 from pipeline.analysis.segments import segments, shot_boundaries, sliding_window_predictions
 from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
@@ -28,6 +29,7 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = len(PALETTE)  # labels with a colour and a curve
 NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours
 TOP = 5  # labels with a bar
+PARTS = 2  # parts of a sum that are named where there are no bars
 
 Data = dict[str, Any]
 
@@ -37,38 +39,51 @@ def data_uri(jpeg: bytes) -> str:
 
 
 def verdict(reading: ClipReading) -> Data:
-    """The TOP labels after every frame with the change of each, whether the first is the answer, and from which step on
-    the final answer stands (``decided``; None: the final prediction is not confident)."""
+    """The answer and the TOP labels after every frame, and from which step on the final answer stands (``decided``;
+    None: the final answer is not sure). A top label has its probability, the change of that, and whether it counts
+    towards the answer's sum."""
     tops, before = [], reading.probabilities[0]
-    for now in reading.probabilities:
-        gained = now - before
-        order = np.argsort(-now, kind="stable")[:TOP]
-        tops.append([[reading.labels[k], round(float(now[k]), 4), round(float(gained[k]), 4)] for k in order])
+    for now, answer in zip(reading.probabilities, reading.answers, strict=True):
+        gained, parts = now - before, dict(answer.parts)
+        rows = [(reading.labels[k], float(now[k]), float(gained[k])) for k in np.argsort(-now, kind="stable")[:TOP]]
+        tops.append([[name, round(p, 4), round(gain, 4), name in parts] for name, p, gain in rows])
         before = now
     return {
+        "answers": [answer_data(answer) for answer in reading.answers],
         "tops": tops,
-        "sure": reading.confident,
         "coloured": chart_labels(reading),
-        "threshold": reading.threshold,
+        "threshold": reading.rule.threshold,
         "decided": reading.prediction.decided_step,
     }
 
 
+def answer_data(answer: Answer) -> Data:
+    """An answer; of a sum also its likeliest ``parts``, and the ``count`` of all, which is 0 if it is no sum."""
+    return {
+        "label": answer.label,
+        "probability": round(answer.probability, 4),
+        "sure": answer.is_sure,
+        "parts": [[label, round(p, 4)] for label, p in answer.parts[:PARTS]],
+        "count": len(answer.parts),
+    }
+
+
 def timeline(reading: ClipReading, model: ActionModel, features: Sequence[FrameFeatures]) -> Data:
-    """Probability curves, the leading label with and without recurrence, the answer at each step, and the hidden state
-    as int8. The reading is the model's, of these features."""
-    names = chart_labels(reading)
+    """Probability curves, the leading label with and without recurrence, the answer at each step in words, and the
+    hidden state as int8. The reading is the model's, of these features."""
+    names, leading = chart_labels(reading), reading.leading
     hidden = reading.hidden[:, np.argsort(reading.hidden.mean(0))]  # units with similar means stand together
-    alone = [reading.labels[k] for k in top_labels(model.per_frame_probabilities(features))]
+    alone = [answer.label for answer in reading.rule.answers(model.per_frame_probabilities(features))]
     return {
         "names": names,
+        "sums": [name in sums_said(reading) for name in names],
         "values": curves(reading, names),
-        "leaders": reading.top_labels,
-        "answers": reading.answers,
+        "leaders": leading,
+        "answers": [answer.text for answer in reading.answers],
         "alone": alone,
-        "rates": [round(changes_per_second(each, reading.duration), 2) for each in (reading.top_labels, alone)],
+        "rates": [round(changes_per_second(each, reading.duration), 2) for each in (leading, alone)],
         "changes": reading.changes,
-        "threshold": reading.threshold,
+        "threshold": reading.rule.threshold,
         "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
         "units": hidden.shape[1],
     }
@@ -79,23 +94,24 @@ def comparison(reading: ClipReading, other: ClipReading, order: Sequence[int]) -
     names, others = chart_labels(reading), chart_labels(other)
     for new in [name for name in others[:NEW_LINES] if name not in names]:
         names[names.index([name for name in names if name not in others][-1])] = new
-    columns = [reading.labels.index(name) for name in names]
-    read = {step.index: step.probabilities[columns] for step in other.steps}
-    steps = range(len(reading.steps))
+    summed = sums_said(reading) | sums_said(other)
+    values = zip([step.index for step in other.steps], zip(*curves(other, names, summed), strict=True), strict=True)
+    read, steps = dict(values), range(len(reading.steps))
     return {
         "order": list(order),
         "names": names,
-        "values": curves(reading, names),
-        "other": [[round(float(read[t][k]), 4) if t in read else None for t in steps] for k in range(len(names))],
-        "leaders": reading.top_labels,
+        "sums": [name in summed for name in names],
+        "values": curves(reading, names, summed),
+        "other": [[read[t][k] if t in read else None for t in steps] for k in range(len(names))],
+        "leaders": reading.leading,
         "changes": [],
-        "threshold": reading.threshold,
+        "threshold": reading.rule.threshold,
     }
 
 
 def letters(reading: ClipReading) -> Data:
     """The likeliest label spelled after every frame: each letter, its probability, the other letters at its place, and
-    how many labels are still possible."""
+    how many labels are still possible. ``sure`` tells whether this label is the answer."""
     spelled = [
         [
             [each.letter, round(each.probability, 3), [[c, round(p, 3)] for c, p in each.others], each.labels]
@@ -103,22 +119,19 @@ def letters(reading: ClipReading) -> Data:
         ]
         for probabilities in reading.probabilities
     ]
-    return {"spelled": spelled, "sure": reading.confident, "labels": len(reading.labels)}
+    sure = [answer.is_sure and not answer.is_sum for answer in reading.answers]
+    return {"spelled": spelled, "sure": sure, "labels": len(reading.labels)}
 
 
 def segments_data(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
-    """The segments of a long clip: [start, end, label, probability, whether a cut begins it] and whether the label is
-    the answer; ``names`` are the labels with a colour."""
+    """The segments of a long clip: [start, end, answer, whether a cut begins it]; ``names`` are the labels with a
+    colour."""
     cuts = shot_boundaries(features)
     probabilities = sliding_window_predictions(model, features, cuts)
-    clip_segments = segments(probabilities, [frame.time for frame in features], duration, cuts)
-    rows = [
-        [round(s.start, 2), round(s.end, 2), model.labels[s.label], round(s.probability, 3), s.first in cuts]
-        for s in clip_segments
-    ]
+    times = [frame.time for frame in features]
+    clip_segments = segments(answer_rule(model), probabilities, times, duration, cuts)
     return {
-        "pieces": rows,
-        "sure": [is_confident(s.probability, model.threshold) for s in clip_segments],
+        "pieces": [[round(s.start, 2), round(s.end, 2), answer_data(s.answer), s.first in cuts] for s in clip_segments],
         "coloured": list(names),
         "threshold": model.threshold,
         "read": len(features),
@@ -127,14 +140,22 @@ def segments_data(model: ActionModel, features: Sequence[FrameFeatures], duratio
 
 def chart_labels(reading: ClipReading) -> list[str]:
     """The labels with a curve: those that were likeliest at some step, above all those of the last step."""
-    weight = reading.probabilities.max(0) + 2 * reading.probabilities[-1]
+    values = reading.rule.with_sums(reading.probabilities, sums_said(reading))
+    weight = values.max(0) + 2 * values[-1]
     return [reading.labels[k] for k in np.argsort(-weight, kind="stable")[:LINES]]
 
 
-def curves(reading: ClipReading, names: Sequence[str]) -> list[list[float]]:
-    """The probability of each of these labels after every frame."""
+def sums_said(reading: ClipReading) -> set[str]:
+    """The broad labels that are said as a sum after some frame."""
+    return {answer.label for answer in reading.answers if answer.is_sum}
+
+
+def curves(reading: ClipReading, names: Sequence[str], summed: Collection[str] | None = None) -> list[list[float]]:
+    """The probability of each of these labels after every frame; of the ``summed`` ones the sum, by default of those
+    that the reading says as a sum."""
+    values = reading.rule.with_sums(reading.probabilities, sums_said(reading) if summed is None else summed)
     columns = [reading.labels.index(name) for name in names]
-    return np.round(reading.probabilities[:, columns], 4).T.tolist()
+    return np.round(values[:, columns].astype(float), 4).T.tolist()
 
 
 def time_axis(kind: str, digest: str, times: Sequence[float], duration: float) -> Data:

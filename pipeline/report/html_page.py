@@ -19,7 +19,7 @@ from pipeline.sandbox.messages import printable
 
 ABOUT = (
     "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
-    "nothing else; below {threshold:.2f} it says “not sure”."
+    "nothing else; below {threshold:.2f} it names the kind of action that likely labels share, or says “not sure”."
 )
 
 

@@ -5,20 +5,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.analysis.change_points import changes, changes_per_second, decided_step, top_labels
+from pipeline.analysis.change_points import changes, changes_per_second, decided_step
+from pipeline.analysis.hedging import AnswerRule
 from pipeline.analysis.label_spelling import next_letters, spell_label
 from pipeline.analysis.segments import segments
 
 RNG = np.random.default_rng(0)
 
 
-def rows(*leading: int, labels: int = 3) -> np.ndarray:
-    """Probabilities whose likeliest labels are these."""
-    return np.eye(labels)[list(leading)] * 0.7 + 0.1
-
-
 def test_changes_and_the_decision():
-    leading = top_labels(rows(0, 0, 1, 1, 0, 2, 2))
+    leading = [0, 0, 1, 1, 0, 2, 2]
     assert changes(leading) == [2, 4, 5]
     assert decided_step(leading) == 5
     assert changes_per_second(leading, 6.0) == 0.5
@@ -27,10 +23,12 @@ def test_changes_and_the_decision():
 
 
 @pytest.mark.parametrize("shot_boundaries", [[], [3], [2, 3, 6]])
-def test_segments_cover_the_clip_without_gaps(shot_boundaries):
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 1.1])
+def test_segments_cover_the_clip_without_gaps(shot_boundaries, threshold):
     probabilities = RNG.dirichlet(np.ones(4), size=9)
     times = np.linspace(0, 8, 9).tolist()
-    found = segments(probabilities, times, 8.5, shot_boundaries)
+    rule = AnswerRule(tuple("abcd"), {"a": ["b"]}, threshold)
+    found = segments(rule, probabilities, times, 8.5, shot_boundaries)
     assert found[0].start == 0
     assert found[-1].end == 8.5
     for one, next_one in pairwise(found):
@@ -38,7 +36,10 @@ def test_segments_cover_the_clip_without_gaps(shot_boundaries):
         assert one.last + 1 == next_one.first
     assert {s.first for s in found} >= set(shot_boundaries)
     for s in found:
-        assert probabilities[s.first : s.last + 1].mean(0)[s.label] == pytest.approx(s.probability)
+        assert s.answer == rule.answer(probabilities[s.first : s.last + 1].mean(0))
+    if not shot_boundaries:
+        leading = [answer.label for answer in rule.answers(probabilities)]
+        assert [s.first for s in found] == [0, *changes(leading)]
 
 
 def test_letters_sum_over_the_labels_that_share_them():

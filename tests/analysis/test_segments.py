@@ -55,5 +55,5 @@ def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm):
     assert found[0][0] == 0.0
     assert found[-1][1] == len(features)
     assert all(one[1] == other[0] for one, other in pairwise(found))
-    assert any(start == border and cut for start, _, _, _, cut in found)
-    assert found[-1][2] == "performing music"
+    assert any(start == border and cut for start, _, _, cut in found)
+    assert found[-1][2]["label"] == "performing music"

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,8 +12,11 @@ import pytest
 from PIL import Image
 
 from pipeline.__main__ import main
+from pipeline.commands import action
 from pipeline.commands.action import as_row
 from pipeline.media.reader import read_clip
+from pipeline.models.action import load_action
+from pipeline.models.checkpoint import WEIGHTS, change_card, load_card
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +46,7 @@ def test_json_has_a_line_for_every_path_and_errors_stop_nothing(capsys, tmp_path
         assert {"input", "label", "probability", "top", "steps"} <= set(line)
         assert len(line["steps"]) == steps
         assert len(line["top"]) == 5
+        assert line["broader"] is None
         assert line["top"][0] == [line["label"], line["probability"]]
         assert line["steps"][-1]["label"] == line["label"]
         assert line["steps"][-1]["probability"] == line["probability"]
@@ -54,6 +59,38 @@ def test_the_cell_can_be_chosen(capsys, cat):
         assert main(["action", str(cat), "--cell", name, "--json"]) == 0
         answers.append(lines(capsys)[0]["top"])
     assert answers[0] != answers[1]
+
+
+@pytest.mark.usefixtures("hesitating")
+def test_a_sum_is_the_answer_and_tells_its_parts(capsys, cat):
+    assert main(["action", str(cat), "--json"]) == 0
+    (line,) = lines(capsys)
+    assert (line["label"], line["sure"], line["decided"]) == ("working out", True, 0.0)
+    assert line["broader"][:2] == [["doing squats", 0.33], ["doing lunges", 0.3]]
+    assert line["probability"] == pytest.approx(sum(p for _, p in line["broader"]), abs=0.001)
+    assert [label for label, _ in line["top"][:3]] == ["doing squats", "doing lunges", "dancing"]
+    assert line["steps"] == [{"time": 0.0, "label": "working out", "probability": line["probability"]}]
+
+
+@pytest.mark.usefixtures("hesitating")
+def test_a_sum_in_the_table(capsys, monkeypatch, cat):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["action", str(cat)]) == 0
+    row = capsys.readouterr().out.splitlines()[1]
+    assert "working out: doing squats 0.33, doing lunges 0.30" in row
+    assert "dancing 0.27" in row
+    assert row.count("doing squats") == 1
+
+
+def test_labels_that_do_not_fit_are_one_sentence(capsys, monkeypatch, tmp_path, cat):
+    shutil.copy(WEIGHTS / "action-lstm.safetensors", tmp_path)
+    shutil.copy(WEIGHTS / "action-lstm.json", tmp_path)
+    change_card(tmp_path / "action-lstm", {"labels": load_card(tmp_path / "action-lstm")["labels"][1:]})
+    monkeypatch.setattr(action, "load_action", partial(load_action, weights=tmp_path))
+    assert main(["action", str(cat)]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "The card action-lstm.json has 57 labels, but its tensors have 58.\n"
 
 
 def test_the_table_is_for_people(capsys, monkeypatch, bikes):
@@ -74,6 +111,7 @@ def test_a_row_of_the_table_has_no_time_of_decision_where_the_answer_is_not_sure
             "label": "talking",
             "probability": 0.3,
             "sure": sure,
+            "broader": None,
             "decided": 2.4 if sure else None,
             "top": top,
             "steps": [{}, {}],

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pipeline.models.checkpoint import WEIGHTS, CheckpointError, load_card, load_checkpoint, save_checkpoint
+from pipeline.models.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    check_labels,
+    load_card,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 
 def test_what_is_saved_is_loaded(tmp_path):
@@ -32,6 +39,36 @@ def test_a_missing_half_is_named(tmp_path):
     (tmp_path / "net.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"net\.safetensors"):
         load_checkpoint(tmp_path / "net")
+
+
+LABELS = {"labels": ["cooking", "baking", "running"], "finer": {"cooking": ["baking"]}}
+GROUPS = {"Food": ["cooking", "baking"], "Sport": ["running"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, None),
+        ({"finer": {}, "groups": {"All": ["running", "baking", "cooking"]}}, None),
+        ({"labels": ["cooking", "baking"]}, "has 2 labels, but its tensors have 3"),
+        ({"finer": {"cooking": ["frying"]}}, "names a label that it does not have: frying"),
+        ({"finer": {"eating": ["baking"]}}, "names a label that it does not have: eating"),
+        ({"groups": {**GROUPS, "Play": ["chess"]}}, "names a label that it does not have: chess"),
+        ({"groups": {"Food": ["cooking", "baking"]}}, "does not have every label once, in one group"),
+        ({"groups": {**GROUPS, "Play": ["running"]}}, "does not have every label once, in one group"),
+        ({"labels": ["cooking", "running", "running"], "finer": {}, "groups": {"a": ["cooking", "running"]}}, "once"),
+        ({"groups": None}, "lacks"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_in_one_sentence(changes, sentence):
+    card = {**LABELS, "groups": GROUPS, **changes}
+    if sentence is None:
+        check_labels("action-lstm", card, 3)
+        return
+    with pytest.raises(CheckpointError, match=sentence) as refused:
+        check_labels("action-lstm", card, 3)
+    assert str(refused.value).startswith("The card action-lstm.json ")
+    assert str(refused.value).count(". ") == 0
 
 
 def test_every_shipped_checkpoint_is_whole_small_and_explained():

@@ -24,7 +24,10 @@ def test_the_page_holds_the_whole_reading_and_asks_for_nothing(tmp_path, bikes, 
     assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
     main(["action", str(bikes), "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert parts["verdict"]["tops"][-1][0][:2] == [found["label"], found["probability"]]
+    answer = parts["verdict"]["answers"][-1]
+    assert all(answer[key] == found[key] for key in ("label", "probability", "sure"))
+    assert answer["count"] == len(answer["parts"]) == 0
+    assert [top[:2] for top in parts["verdict"]["tops"][-1]] == found["top"]
     decided = parts["verdict"]["decided"]
     assert found["decided"] == (None if decided is None else found["steps"][decided]["time"])
     assert (found["decided"] is None) == (not found["sure"])
@@ -36,6 +39,32 @@ def test_a_long_clip_comes_in_pieces(tmp_path, concert):
     found = account(out.read_text())["parts"]["pieces"]["pieces"]
     assert found[0][0] == 0.0
     assert found[-1][1] == pytest.approx(read_clip(concert).duration, abs=0.01)
+
+
+@pytest.mark.usefixtures("hesitating")
+def test_a_sum_is_said_marked_and_drawn(tmp_path, concert):
+    out = tmp_path / "gym.html"
+    assert main(["explain", str(concert), "--out", str(out)]) == 0
+    parts = account(out.read_text())["parts"]
+    verdict, timeline = parts["verdict"], parts["timeline"]
+    for answer, top in zip(verdict["answers"], verdict["tops"], strict=True):
+        assert (answer["label"], answer["sure"]) == ("working out", True)
+        assert answer["parts"] == [["doing squats", 0.33], ["doing lunges", 0.3]]
+        assert [(name, is_part) for name, _, _, is_part in top[:3]] == [
+            ("doing squats", True),
+            ("doing lunges", True),
+            ("dancing", False),
+        ]
+    k = timeline["names"].index("working out")
+    assert verdict["coloured"] == timeline["names"]
+    assert timeline["sums"] == [name == "working out" for name in timeline["names"]]
+    assert timeline["values"][k] == [answer["probability"] for answer in verdict["answers"]]
+    assert set(timeline["leaders"]) == set(timeline["answers"]) == {"working out"}
+    assert timeline["changes"] == []
+    assert verdict["decided"] == 0
+    assert not any(parts["letters"]["sure"])
+    for _, _, answer, _ in parts["pieces"]["pieces"]:
+        assert (answer["label"], answer["sure"], answer["count"]) == ("working out", True, 10)
 
 
 def test_a_file_name_is_never_html():

@@ -8,9 +8,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pipeline.models.caption import is_shipped
-from pipeline.models.checkpoint import WEIGHTS
+from pipeline.models.checkpoint import WEIGHTS, CheckpointError
 from pipeline.models.encoder import Encoder
 from tests.sample_media import ISCC
+from views.session import resources
 from views.session.encoded_clip import recent_clips
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,19 @@ def test_the_app_opens_on_a_sample(monkeypatch):
     assert not app.exception
     assert not app.error
     assert app.title[0].value == "What are they doing?"
+
+
+def test_weights_that_do_not_fit_are_a_sentence(monkeypatch):
+    def refuse(cell: str) -> None:
+        raise CheckpointError(f"The card action-{cell}.json has 57 labels, but its tensors have 58.")
+
+    recent_clips.clear()
+    resources.action_model.clear()
+    monkeypatch.setattr(resources, "load_action", refuse)
+    monkeypatch.chdir(ROOT)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    assert not app.exception
+    assert [error.value for error in app.error] == ["The card action-lstm.json has 57 labels, but its tensors have 58."]
 
 
 def test_changing_the_cell_encodes_nothing_again(watch, encoded):

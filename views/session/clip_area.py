@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.analysis.confidence import NOT_SURE, is_confident
+from pipeline.analysis.confidence import NOT_SURE
 from pipeline.media.reader import MAX_STEPS
+from pipeline.models.checkpoint import CheckpointError
 from pipeline.sandbox.messages import MediaError
 from views.hosting.job_queue import QueueFullError
 from views.hosting.uploads import ClipFile
-from views.session.encode_upload import encoded_clip
+from views.session.encode_upload import PredictionSoFar, encoded_clip
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.resources import action_model
 from views.session.visit import Visit, current_visit
 
 
@@ -74,14 +73,14 @@ def encode(file: ClipFile, cell: str, max_steps: int) -> EncodedClip:
         st.button("Stop", icon=":material/stop_circle:", key=f"stop-{max_steps}", on_click=set_stopped, args=(key,))
         answer = st.empty()
 
-    def show(share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
+    def show(share: float, text: str, prediction: PredictionSoFar | None) -> None:
         bar.progress(share, text)
-        if top:
-            answer.html(answer_so_far(top, action_model(cell).threshold))
+        if prediction:
+            answer.html(answer_so_far(prediction))
 
     try:
         clip = encoded_clip(file, cell, show, max_steps)
-    except (MediaError, QueueFullError):
+    except (MediaError, QueueFullError, CheckpointError):
         place.empty()
         raise
     place.empty()
@@ -100,11 +99,11 @@ def set_stopped(key: str) -> None:
     current_visit().stopped = key
 
 
-def answer_so_far(top: Sequence[tuple[str, float]], threshold: float) -> str:
+def answer_so_far(prediction: PredictionSoFar) -> str:
     """The likeliest labels while a clip is still being read, and above them, large, the answer."""
-    answer = top[0][0] if is_confident(top[0][1], threshold) else NOT_SURE
+    answer = prediction.answer.label if prediction.answer.is_sure else NOT_SURE
     row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
-    rows = "".join(row.format(html.escape(label), p, p) for label, p in top)
+    rows = "".join(row.format(html.escape(label), p, p) for label, p in prediction.top)
     return f"<div class='so-far'><p>{html.escape(answer)} …</p><ul>{rows}</ul></div>"
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
+from pipeline.analysis.hedging import Answer
+from pipeline.analysis.reading import answer_rule
 from pipeline.media.reader import MAX_STEPS, open_clip
 from pipeline.models.encoder import FrameFeatures
 from views.hosting.job_log import Job, job
@@ -14,8 +17,16 @@ from views.session.resources import action_model, encoder, job_queue
 
 TOP = 3  # labels shown while a clip is still being read
 
-# Called while a clip is read: the share done in 0..1, a text for the visitor, and the likeliest labels so far, if any.
-Progress = Callable[[float, str, Sequence[tuple[str, float]]], None]
+
+class PredictionSoFar(NamedTuple):
+    """The recogniser's prediction while a clip is still being read."""
+
+    answer: Answer
+    top: list[tuple[str, float]]  # the likeliest labels
+
+
+# Called while a clip is read: the share done in 0..1, a text for the visitor, and the prediction so far, if any.
+Progress = Callable[[float, str, PredictionSoFar | None], None]
 
 
 def encoded_clip(file: ClipFile, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
@@ -26,7 +37,7 @@ def encoded_clip(file: ClipFile, cell: str, progress: Progress, max_steps: int =
     the job.
     """
     key = file.key(max_steps)
-    with job_queue().turn(lambda before: progress(0.0, waiting(before), ())):
+    with job_queue().turn(lambda before: progress(0.0, waiting(before), None)):
         clip = recent_clips().get(key) or _encode(key, file, cell, progress, max_steps)
         recent_clips().put(clip)
     release_free_memory()
@@ -58,14 +69,14 @@ class ProgressReporter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._last: tuple[float, str, Sequence[tuple[str, float]]] = (0.0, "Opening the file", ())
+        self._last: tuple[float, str, PredictionSoFar | None] = (0.0, "Opening the file", None)
         self.again()
 
     def again(self) -> None:
         self._progress(*self._last)
 
-    def now(self, share: float, text: str, top: Sequence[tuple[str, float]]) -> None:
-        self._last = (share, text, top)
+    def now(self, share: float, text: str, prediction: PredictionSoFar) -> None:
+        self._last = (share, text, prediction)
         self.again()
 
 
@@ -75,6 +86,7 @@ class Preview:
     def __init__(self, shown: ProgressReporter, noted: Job, cell: str, claimed_duration: float) -> None:
         self._shown, self._noted, self._claimed = shown, noted, claimed_duration
         self._model = action_model(cell)
+        self._rule = answer_rule(self._model)
         self._state = self._model.initial_state()
         self._frames = 0
 
@@ -84,4 +96,5 @@ class Preview:
         if self._frames == 1:
             self._noted.stage("rest")
         share = min(1.0, step.time / self._claimed) if self._claimed else 0.0
-        self._shown.now(share, f"{step.time:.1f} s of the clip read", self._model.top(step, TOP))
+        prediction = PredictionSoFar(self._rule.answer(step.probabilities), self._model.top(step, TOP))
+        self._shown.now(share, f"{step.time:.1f} s of the clip read", prediction)
