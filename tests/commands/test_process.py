@@ -240,6 +240,14 @@ def test_an_odd_limit(start, digits, value):
     assert "UNROLL_MAX_FILES" in err
 
 
+@pytest.mark.parametrize("value", ["", "abacus", "OPENVINO", "torch "])
+def test_an_unknown_engine(start, digits, value):
+    code, _, err = ended(start("digit", digits[0], environment={"UNROLL_ENGINE": value}))
+    assert code == 2
+    assert is_one_sentence(err)
+    assert "UNROLL_ENGINE must be one of openvino-bf16, openvino, torch" in err
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
 @pytest.mark.parametrize("kind", ["file", "pipe"])
 def test_standard_input(start, tmp_path, digits, name, kind):
