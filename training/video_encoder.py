@@ -4,16 +4,16 @@
     python -m training.import_movinet --out ../cache/movinet
     python -m training.video_encoder --frames ../cache/frames --start ../cache/movinet --out ../cache/tuned
 
-All layers are tuned. Its 600 answers become those of the flat list of labels (training/labels.py): rows of Kinetics keep
-their weights, rows of labels that Kinetics lacks begin at zero. Two losses are added up, after every frame:
+All layers are tuned. Its 600 answers become those of the flat list of labels (training/labels.py): rows of Kinetics
+keep their weights, rows of labels that Kinetics lacks begin at zero. Two losses are added up, after every frame:
 
 - labels are sets: the negative logarithm of the summed probability of all labels that are right for an example;
-- distillation (Hinton et al. 2015): the answers of the untouched network on the same pictures, for its 600 actions. It is
-  all that clips without a label teach, and it keeps what the network knew.
+- distillation (Hinton et al. 2015): the answers of the untouched network on the same pictures, for its 600 actions. It
+  is all that clips without a label teach, and it keeps what the network knew.
 
-Stills (photos, frames of videos that are known by single frames) become clips by a slow pan and zoom. They teach by
-distillation alone unless ``--still-labels`` is given. ``--fold K`` leaves out the half K (0 or 1) of the training groups:
-the reader learns from answers on clips that the encoder did not learn from. Uses a CUDA GPU if there is one.
+Stills (frames of videos that are known by single frames) become clips by a slow pan and zoom. They teach by
+distillation alone. ``--fold K`` leaves out the half K (0 or 1) of the training groups, to measure. Uses a CUDA GPU if
+there is one.
 """
 
 from __future__ import annotations
@@ -113,11 +113,10 @@ class Batch:
 class Sampler:
     """Random training clips: balanced over sources and labels, at a random speed, crop, colour and sharpness."""
 
-    def __init__(self, data: Examples, labels: Sequence[str], fold: int | None, still_labels: bool) -> None:
+    def __init__(self, data: Examples, labels: Sequence[str], fold: int | None) -> None:
         self.data, self.labels = data, labels
         train = [e for e in data.examples if not e.held_out and (fold is None or fold_of(e.group) != fold)]
         self.videos, self.stills = [e for e in train if e.rate], [e for e in train if not e.rate]
-        self.still_labels = still_labels
         count = Counter((e.source, e.label) for e in self.videos)
         weight = np.array([count[e.source, e.label] ** -0.5 for e in self.videos])
         self.weight = weight / weight.sum()
@@ -132,7 +131,7 @@ class Sampler:
         lengths = torch.tensor([len(np.unique(r)) if e.rate else STEPS for e, r in zip(chosen, rows, strict=True)])
         right = torch.zeros(len(chosen), len(self.labels))
         for k, example in enumerate(chosen):
-            if example.label and (example.rate or self.still_labels):
+            if example.label and example.rate:
                 right[k, self.rows[example.label]] = 1
         moves = torch.tensor([0.15 if not e.rate else 0.0 for e in chosen])
         frames = self._augmented(torch.from_numpy(rows), moves, rng)
@@ -303,12 +302,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1400, help="batches")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--fold", type=int, choices=[0, 1])
-    parser.add_argument("--still-labels", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     labels = flat_labels()
     data = Examples(args.frames, "cuda" if torch.cuda.is_available() else "cpu")
-    network = tune(load_start(args.start), Sampler(data, labels, args.fold, args.still_labels), args)
+    network = tune(load_start(args.start), Sampler(data, labels, args.fold), args)
     figures = report(network, data, labels)
     print(json.dumps(figures, indent=1))
     tensors = {name: tensor.half().cpu() for name, tensor in network.state_dict().items()}
