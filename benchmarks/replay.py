@@ -54,7 +54,7 @@ def measure(rounds: int) -> Iterator[Result]:
     def page() -> None:
         reading = read_features(lstm, features, 12.8)
         figure_data.verdict(reading)
-        figure_data.timeline(reading)
+        figure_data.timeline(reading, lstm, features)
         figure_data.letters(reading)
 
     controls: dict[str, Callable[[], object]] = {

@@ -15,6 +15,10 @@ from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED, CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RAISE_AGAIN = 1.0  # seconds after which an exception that a library dropped is raised again
+
+_stopped_by: list[int] = []  # the signal that ends the program, once it has arrived
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,32 +57,63 @@ def main(argv: list[str] | None = None) -> int:
 def program() -> NoReturn:
     """The process: one sentence however it ends, and nothing of it left."""
     fill_standard_streams()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, exit_by_signal)
-    status: int | str | None = 0
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup and shells have some signals ignored
+            signal.signal(number, stop)
+    status: int | str | None = None
     try:
-        try:
-            status = main()
-        except SystemExit as end:  # of argparse, which may have printed help, or of exit_by_signal()
-            status = end.code
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        status = INTERRUPTED
+        status = run_to_end()
+    except BaseException:
+        if not _stopped_by:
+            raise
+    ignore_signals()
+    if _stopped_by:
+        status = 128 + _stopped_by[0]
+    if status == INTERRUPTED:
         print("Interrupted.", file=sys.stderr)
-    except BrokenPipeError:
-        status = CLOSED
-    except OSError as error:
-        if not status:  # else main() has said so
-            print(f"Standard output could not be written: {error.strerror or 'it is closed'}.", file=sys.stderr)
-        status = status or 1
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     abandon_output()
     sys.exit(status)
 
 
-def exit_by_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """Ends in order, so that no process of ours is left."""
-    raise SystemExit(128 + number)
+def run_to_end() -> int | str | None:
+    """Run main() and empty its output; -> the exit status."""
+    status: int | str | None = 0
+    try:
+        try:
+            status = main()
+        except SystemExit as end:  # of argparse, which may have printed help
+            status = end.code
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return CLOSED
+    except OSError as error:
+        if not status:  # else main() has said so
+            print(f"Standard output could not be written: {error.strerror or 'it is closed'}.", file=sys.stderr)
+        return status or 1
+    return status
+
+
+def stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Signal handler. Raises SystemExit, so that the program ends in order and no process of ours is left.
+
+    The exception does not always reach program(). OpenVINO calls Python from C++ while it converts a network, and makes
+    a RuntimeError of it; Python drops what is raised in a finalizer. So the signal is remembered, and the exception is
+    raised every second until program() ends.
+    """
+    if not _stopped_by:
+        _stopped_by.append(number)
+        ignore_signals()
+        signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
+        sys.unraisablehook = lambda dropped: None  # Python would print the exception that it drops
+    raise SystemExit(128 + _stopped_by[0])
+
+
+def ignore_signals() -> None:
+    """From now on the program ends by itself."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def fill_standard_streams() -> None:

@@ -1,8 +1,12 @@
-"""Input and decoder limits. The environment variable ``UNROLL_<NAME>`` overrides each: ``UNROLL_MAX_MEGABYTES=50``."""
+"""Input and decoder limits, and the engine. The environment variable ``UNROLL_<NAME>`` overrides each:
+``UNROLL_MAX_MEGABYTES=50``."""
 
 from __future__ import annotations
 
 import os
+from typing import Literal, get_args
+
+EngineName = Literal["openvino-bf16", "openvino", "torch"]
 
 HIGHEST = 10**9  # that a limit may be set to: the system's own counters take it
 
@@ -13,6 +17,17 @@ def limit(name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= HIGHEST):
         raise ValueError(f"UNROLL_{name} must be a whole number from 1 to {HIGHEST}, not {text[:40]!r}.")
     return int(text)
+
+
+def named_engine() -> EngineName | None:
+    """The engine that UNROLL_ENGINE names, None if it is not set. Raises ValueError for an unknown one."""
+    text = os.environ.get("UNROLL_ENGINE")
+    for name in get_args(EngineName):
+        if text == name:
+            return name
+    if text is None:
+        return None
+    raise ValueError(f"UNROLL_ENGINE must be one of {', '.join(get_args(EngineName))}, not {text[:40]!r}.")
 
 
 MAX_MEGABYTES = limit("MAX_MEGABYTES", 200)  # of one file; the app's upload field has the same
@@ -27,3 +42,5 @@ DECODER_MEGABYTES = limit("DECODER_MEGABYTES", 1536)  # of memory of its own
 
 COPY_SECONDS = limit("COPY_SECONDS", 600)  # of the copy of a video that browsers cannot play
 COPY_MEGABYTES = limit("COPY_MEGABYTES", 24)  # of that copy
+
+ENGINE = named_engine()  # that runs the CNN (pipeline/models/engines.py); None: the fastest one

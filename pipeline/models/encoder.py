@@ -22,7 +22,7 @@ from pipeline.canvas import WIDE, canvas, fit_to_canvas
 from pipeline.media import Clip, ClipStream, Frame
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from pipeline.models.efficientnet_lite import STRIDE
-from pipeline.models.engines import ENGINES, EngineName, best_engine
+from pipeline.models.engines import ENGINES, EngineName, run_by_best_engine
 from pipeline.models.motion import difference_image
 
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
@@ -58,11 +58,15 @@ def grid(image: np.ndarray) -> tuple[int, int]:
 
 
 class Encoder:
-    """A backbone that is ready to encode. Threads may share it."""
+    """A backbone that is ready to encode, run by ``engine``. Threads may share it."""
 
     def __init__(self, backbone: Backbone, engine: EngineName | None = None) -> None:
         self.backbone = backbone.eval()
-        self._run = ENGINES[engine or best_engine()](self.backbone)
+        self.engine: EngineName
+        if engine is None:
+            self.engine, self._run = run_by_best_engine(self.backbone)
+        else:
+            self.engine, self._run = engine, ENGINES[engine](self.backbone)
         self._lock = threading.Lock()  # one run at a time: two runs would share the cores and finish no earlier
 
     def encode(self, images: Sequence[np.ndarray]) -> Encoding:

@@ -1,12 +1,21 @@
-"""Engines: one network, run by torch (the reference) or by OpenVINO (faster on CPUs)."""
+"""Engines: one network, run by torch (the reference) or by OpenVINO (faster on CPUs).
+
+The environment variable UNROLL_ENGINE names an engine. Otherwise a machine with a CUDA GPU uses torch, and any other
+OpenVINO: in float32 if its CPU has no bfloat16 instructions, in bfloat16 if it multiplies bfloat16 matrices in hardware
+(AMX). On the CPUs between these, either precision may be faster: the first network of a process is timed in both
+(docs/hosting.md, benchmarks/README.md).
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from functools import cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +24,7 @@ import torch
 from torch import nn
 
 from pipeline.canvas import WIDE
+from pipeline.limits import ENGINE, EngineName
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -24,11 +34,8 @@ OPENVINO_CONFIG = {
 }
 
 
-EngineName = Literal["openvino-bf16", "openvino", "torch"]
-
-
 Precision = Literal["f32", "bf16"]  # OpenVINO's names
-
+PRECISIONS: dict[EngineName, Precision] = {"openvino": "f32", "openvino-bf16": "bf16"}
 
 Engine = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]  # (B, H, W, 3) uint8 -> (B, D), (B, R, D) float32
 
@@ -93,16 +100,17 @@ def import_openvino() -> ModuleType:
     return openvino
 
 
-def best_engine() -> EngineName:
-    """torch on a machine with a CUDA GPU, else the fastest engine of this CPU (benchmarks/README.md)."""
-    if torch.cuda.is_available():
-        return "torch"
-    return "openvino-bf16" if supports_bf16() else "openvino"
-
-
 def supports_bf16() -> bool:
     """Whether this CPU has bfloat16 instructions; without them bfloat16 is emulated and slower than float32."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def has_amx() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware. False where Linux does not tell."""
+    try:
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
+    except OSError:
+        return False
 
 
 ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {
@@ -110,3 +118,67 @@ ENGINES: dict[EngineName, Callable[[nn.Module], Engine]] = {
     "openvino": openvino_engine,
     "torch": torch_engine,
 }
+
+TIMED_IMAGES = 8  # in a batch: as many as the encoder runs at once
+TIMED_ROUNDS = 2  # at least; the first run of an engine prepares it
+TIMED_SECONDS = 0.25  # after which no further round begins
+
+_measured: list[EngineName] = []  # the fastest engine, once this process has measured it
+_measuring = threading.Lock()
+
+
+def candidates() -> tuple[EngineName, ...]:
+    """The engines of which one is the best of this machine; usually only one."""
+    if ENGINE is not None:
+        return (ENGINE,)
+    if torch.cuda.is_available():
+        return ("torch",)
+    if not supports_bf16():
+        return ("openvino",)
+    return ("openvino-bf16",) if has_amx() else ("openvino", "openvino-bf16")
+
+
+def run_by_best_engine(backbone: nn.Module) -> tuple[EngineName, Engine]:
+    """The backbone and the best engine of this machine: its name, and the backbone run by it.
+
+    Several candidates are timed with the first backbone of a process. The others are dropped, and the process keeps to
+    the fastest.
+    """
+    with _measuring:
+        names = tuple(_measured) or candidates()
+        if len(names) == 1:
+            return names[0], ENGINES[names[0]](backbone)
+        engines = openvino_engines(backbone, names)
+        _measured.append(fastest(engines))
+        return _measured[0], engines[_measured[0]]
+
+
+def best_engine() -> EngineName:
+    """The best engine of this machine, for networks that other code runs. It is timed with the encoder's backbone if it
+    must be timed and run_by_best_engine() has not done so."""
+    names = tuple(_measured) or candidates()
+    if len(names) > 1:
+        from pipeline.models.backbones import tuned_lite0
+
+        return run_by_best_engine(tuned_lite0().eval())[0]
+    return names[0]
+
+
+def openvino_engines(backbone: nn.Module, names: Iterable[EngineName]) -> dict[EngineName, Engine]:
+    """Several engines of OpenVINO. The backbone is converted once, which takes longer than compiling it."""
+    graph = openvino_graph(backbone)
+    return {name: compile_openvino(graph, PRECISIONS[name]) for name in names}
+
+
+def fastest(engines: Mapping[EngineName, Engine], clock: Callable[[], float] = time.perf_counter) -> EngineName:
+    """The engine with the shortest run. They take turns, so that other work on the machine delays all alike."""
+    images = np.random.default_rng(0).integers(0, 256, (TIMED_IMAGES, *WIDE, 3), dtype=np.uint8)
+    shortest = dict.fromkeys(engines, float("inf"))
+    begun, rounds = clock(), 0
+    while rounds < TIMED_ROUNDS or clock() - begun < TIMED_SECONDS:
+        for name, run in engines.items():
+            started = clock()
+            run(images)
+            shortest[name] = min(shortest[name], clock() - started)
+        rounds += 1
+    return min(shortest, key=shortest.__getitem__)

@@ -91,10 +91,11 @@ class CausalConv1d(nn.Module):
     def forward(self, x: Tensor, buffer: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, width, h, w), buffer (B, kernel - 1, width, h, w) -> the output, like x, and the next buffer."""
         kernel, frames = len(self.weight), x.shape[1]
-        x = torch.cat([buffer, x], 1)
-        y = self.bias[:, None, None]
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        x = torch.cat([buffer.to(x.dtype), x], 1)
+        y = bias[:, None, None]
         for k in range(kernel):
-            y = y + self.weight[k][:, None, None] * x[:, k : k + frames]
+            y = y + weight[k][:, None, None] * x[:, k : k + frames]
         return y, x[:, frames:]
 
 
@@ -131,14 +132,14 @@ class Bottleneck(nn.Module):
 class MoViNetA0Stream(nn.Module):
     """The network. ``scan`` reads frames in order and may be continued; ``step`` reads one frame."""
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int = CLASSES) -> None:
         super().__init__()
         self.stem = Conv2dSame(3, STEM_WIDTH, 3, 2)
         widths = (STEM_WIDTH, *(layer.width for layer in LAYERS))
         self.layers = nn.ModuleList(Bottleneck(layer, width) for layer, width in zip(LAYERS, widths, strict=False))
         self.head = Conv2dSame(widths[-1], FEATURE_SIZE)
         self.hidden = nn.Linear(FEATURE_SIZE, HIDDEN_SIZE)
-        self.classifier = nn.Linear(HIDDEN_SIZE, CLASSES)
+        self.classifier = nn.Linear(HIDDEN_SIZE, classes)
 
     @staticmethod
     def normalise(images: Tensor) -> Tensor:

@@ -97,6 +97,60 @@ def test_however_it_is_stopped_none_of_its_processes_is_left(start, slow_clip, n
     assert not any(map(is_running, below))
 
 
+STOPPED_IN = {
+    "a callback of OpenVINO, which makes a RuntimeError of it": """
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from pipeline.models.engines import openvino_graph
+import torch
+
+class Network(torch.nn.Module):
+    def forward(self, images):
+        return images.float().mean((1, 2)), images.float()
+
+def get_op_type(self, of=TorchScriptPythonDecoder.get_op_type):
+    signal.raise_signal(number)
+    return of(self)
+
+TorchScriptPythonDecoder.get_op_type = get_op_type
+main = lambda: openvino_graph(Network())
+""",
+    "a finalizer, where Python drops it": """
+import time
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(number)
+
+def main():
+    Finalized()
+    time.sleep(60)
+""",
+}
+
+
+@pytest.mark.parametrize("place", STOPPED_IN)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_where_an_exception_does_not_pass(place, number):
+    code = f"import signal, pipeline.__main__ as process\nnumber = {number:d}\n{STOPPED_IN[place]}\n"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{code}process.main = main\nprocess.program()"],
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=50,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (128 + number, "")
+    assert run.stderr == ("Interrupted.\n" if number == signal.SIGINT else "")
+
+
+def test_a_signal_that_was_ignored_stays_ignored():
+    """As under nohup."""
+    code = (
+        "import signal, pipeline.__main__ as process\n"
+        "process.main = lambda: signal.raise_signal(signal.SIGHUP)\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "process.program()"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False, timeout=50).returncode == 0
+
+
 def test_an_interrupted_batch_keeps_what_was_finished(start, tmp_path, digits, slow_clip):
     process = start("action", *digits, str(slow_clip), "--out", "found.jsonl")
     found = tmp_path / "found.jsonl"
@@ -184,6 +238,14 @@ def test_an_odd_limit(start, digits, value):
     assert code == 2
     assert is_one_sentence(err)
     assert "UNROLL_MAX_FILES" in err
+
+
+@pytest.mark.parametrize("value", ["", "abacus", "OPENVINO", "torch "])
+def test_an_unknown_engine(start, digits, value):
+    code, _, err = ended(start("digit", digits[0], environment={"UNROLL_ENGINE": value}))
+    assert code == 2
+    assert is_one_sentence(err)
+    assert "UNROLL_ENGINE must be one of openvino-bf16, openvino, torch" in err
 
 
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])

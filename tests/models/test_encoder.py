@@ -13,7 +13,7 @@ from pipeline.media import open_clip, read_clip
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.models.encoder import REGIONS, Encoder, grid, load_encoder
-from pipeline.models.engines import best_engine, openvino_engine, supports_bf16
+from pipeline.models.engines import openvino_engine, supports_bf16
 from pipeline.sandbox.messages import Frame
 from tests.sample_media import ISCC
 
@@ -53,19 +53,11 @@ def test_knows_imagenet(backbone, cat):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 def test_a_gpu_is_used_by_itself_and_agrees_with_the_processor(bikes):
     images = [frame.image for frame in read_clip(bikes).frames]
-    assert best_engine() == "torch"
-    ours, cpu = load_encoder().encode(images), openvino_engine(tuned_lite0())(np.stack(images))[0]
+    gpu = load_encoder()
+    assert gpu.engine == "torch"
+    ours, cpu = gpu.encode(images), openvino_engine(tuned_lite0())(np.stack(images))[0]
     lengths = np.linalg.norm(ours.features, axis=1) * np.linalg.norm(cpu, axis=1)
     assert ((ours.features * cpu).sum(1) / lengths).min() >= 0.9999
-
-
-@pytest.mark.parametrize(
-    ("gpu", "bf16", "engine"), [(True, True, "torch"), (False, True, "openvino-bf16"), (False, False, "openvino")]
-)
-def test_the_engine_follows_from_the_machine(monkeypatch, gpu, bf16, engine):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr("pipeline.models.engines.supports_bf16", lambda: bf16)
-    assert best_engine() == engine
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ def test_weights_that_do_not_fit_are_a_sentence(monkeypatch):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     assert not app.exception
     assert [error.value for error in app.error] == ["The card action-lstm.json has 57 labels, but its tensors have 58."]
+
+
+@pytest.mark.parametrize(("name", "value"), [("UNROLL_ENGINE", "abacus"), ("UNROLL_LONGEST_LINE", "many")])
+def test_a_setting_that_is_not_understood_is_one_sentence(monkeypatch, name, value):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv(name, value)
+    for module in ("pipeline.limits", "views.hosting.job_queue"):
+        monkeypatch.delitem(sys.modules, module, raising=False)  # as in a fresh process
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    assert not app.exception
+    assert not app.title
+    (error,) = app.error
+    assert error.value.startswith(f"{name} must be ")
+    assert error.value.endswith(f"not {value!r}.")
 
 
 def test_changing_the_cell_encodes_nothing_again(watch, encoded):
