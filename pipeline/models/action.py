@@ -124,7 +124,7 @@ class ActionModel:
         network, features = self.network, self._tensors([frame])
         log_probs = network.frame_log_probs(*features)
         cell = network.cell.step(network.cell_inputs(*features, log_probs), state.cell)
-        counts = state.counts + torch.tensor([[1, int(frame.motion is not None)]])
+        counts = state.counts + torch.tensor([[1, 0]])
         state = ActionState(cell, state.log_probs + log_probs, counts)
         logits = network.combine_logits(cell.h, state.log_probs, counts)[0] / self.temperature
         return ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), cell.h[0].numpy().copy()), state
@@ -154,10 +154,10 @@ class ActionModel:
 
     @staticmethod
     def _tensors(features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Tensor]:
-        """Appearance (T, D), motion (T, D; zeros where unknown), and whether motion is known (T,)."""
+        """Appearance (T, D), motion (T, D) of zeros, and that it is unknown (T,): the network was trained on another
+        kind of motion than FrameFeatures has."""
         appearance = torch.from_numpy(np.stack([frame.appearance for frame in features]))
-        motion = [np.zeros_like(frame.appearance) if frame.motion is None else frame.motion for frame in features]
-        return appearance, torch.from_numpy(np.stack(motion)), torch.tensor([f.motion is not None for f in features])
+        return appearance, torch.zeros_like(appearance), torch.zeros(len(features), dtype=torch.bool)
 
 
 def load_action(cell: str = "lstm", weights: Path = WEIGHTS) -> ActionModel:
