@@ -4,10 +4,11 @@
     python -m training.video_features --more ../data-more --out ../cache/video --view central --sources jhmdb doors
 
 ``--more`` is the folder that ../shared/data/more/build.py wrote; without it, only the clips of ../shared/data/actions
-are read. Clips are read as the app reads them: at 5 frames a second, longer ones in bursts, at most 64 frames. For each source and view, one file ``<view>/<source>.npz`` is written: ``features`` (N, 480) of each frame before
-pooling over time, ``logits`` (N, 600) of the clip up to that frame, both float16, and ``times`` (N,) in seconds.
-``<source>.json`` beside it lists the clips in order, with their label, group and number of frames. A source that is
-there already is left as it is.
+are read. Clips are read as the app reads them: at 5 frames a second, longer ones in bursts, at most 64 frames. For each
+source and view, one file ``<view>/<source>.npz`` is written: ``features`` (N, 480) of each frame before pooling over
+time, ``logits`` (N, 600) of the clip up to that frame, both float16, and ``times`` (N,) in seconds. ``<source>.json``
+beside it lists the clips in order, with their label, group and number of frames. A source that is there already is left
+as it is.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: Vie
     times: list[np.ndarray] = []
     for clip, media in decoded(clips):
         times.append(np.array([frame.time for frame in media.frames], np.float32))
-        motions, _ = encoder.read(square_frames(media, view), [frame.time for frame in media.frames])
+        motions, _ = encoder.read(list(square_frames(media, view)), [frame.time for frame in media.frames])
         features.append(np.stack([motion.features for motion in motions]).astype(np.float16))
         logits.append(np.stack([motion.logits for motion in motions]).astype(np.float16))
         index.append({**asdict(clip), "frames": len(media.frames)})

@@ -75,7 +75,7 @@ class VideoEncoder:
         self._lock = threading.Lock()  # one run at a time, as in Encoder
 
     def read(
-        self, frames: Sequence[np.ndarray] | np.ndarray, times: Sequence[float], state: VideoState | None = None
+        self, frames: Sequence[np.ndarray], times: Sequence[float], state: VideoState | None = None
     ) -> tuple[list[MotionFeatures], VideoState]:
         """Frames (SIDE, SIDE, 3) uint8 RGB with their times in seconds -> what moves in each, and the state after the
         last. A clip begins unless it is given the state after earlier frames, and at a frame that is not later than
