@@ -244,10 +244,10 @@ def calibrate(network: ActionNetwork, sequences: Sequences, cell: str, labels: l
     truth = torch.tensor([max(sorted(r), key=lambda k: float(row[k])) for r, row in zip(right, last, strict=True)])
     moves = torch.tensor([entry["video_first"] >= 0 for entry in held])
     temperatures = [best_temperature(last[moves == kind], truth[moves == kind]) for kind in (False, True)]
-    divisors = [temperatures[int(kind)] for kind in moves]
+    steps = [(each / temperatures[int(kind)]).softmax(1).numpy() for each, kind in zip(logits, moves, strict=True)]
     predictions = [
-        ItemPrediction(source_of(e), labels.index(e["label"]) if e["label"] in labels else min(r), r, p.numpy())
-        for e, r, p in zip(held, right, [(s / t).softmax(1) for s, t in zip(logits, divisors, strict=True)], strict=True)
+        ItemPrediction(source_of(e), labels.index(e["label"]) if e["label"] in labels else min(r), r, p)
+        for e, r, p in zip(held, right, steps, strict=True)
     ]
     probabilities = torch.stack([torch.from_numpy(p.probabilities[-1]) for p in predictions])
     threshold = confidence_threshold(probabilities, torch.tensor([credited(p) for p in predictions]))

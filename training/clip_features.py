@@ -23,9 +23,10 @@ import numpy as np
 
 from pipeline.media import Clip, MediaError, read_clip
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
+from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.encoder import Encoder
-from pipeline.models.movinet import FEATURE_SIZE, SIDE
-from pipeline.models.video_encoder import VideoEncoder, load_video_encoder, video_frame
+from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream
+from pipeline.models.video_encoder import VideoEncoder, video_frame
 from training.data import is_held_out, load_items
 from training.video_features import real_clips
 
@@ -96,7 +97,11 @@ def cache_appearance(chosen: Sequence[Entry], out: Path) -> None:
     (out / "index.json").write_text(json.dumps(index))
 
 
-def cache_motion(encoder: VideoEncoder, folder: Path) -> None:
+def cache_motion(checkpoint: Path, folder: Path) -> None:
+    tensors, card = load_checkpoint(checkpoint)
+    network = MoViNetA0Stream(len(card["labels"]))
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    encoder = VideoEncoder(network, card["labels"])
     pictures = np.memmap(folder / "frames.raw", np.uint8, "r").reshape(-1, SIDE, SIDE, 3)
     motion = np.empty((len(pictures), FEATURE_SIZE), np.float16)
     for entry in json.loads((folder / "index.json").read_text()):
@@ -114,7 +119,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.motion:
-        cache_motion(load_video_encoder(stem=args.motion), args.out)
+        cache_motion(args.motion, args.out)
     else:
         cache_appearance(entries(args.more), args.out)
 

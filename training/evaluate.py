@@ -34,10 +34,11 @@ from pipeline.media.clip import Clip
 from pipeline.media.reader import read_clip
 from pipeline.models.action import ActionModel, load_action
 from pipeline.models.backbones import tuned_lite0
-from pipeline.models.caption import DECODERS, CaptionModel, is_shipped, load_caption
+from pipeline.models.caption import DECODERS, CaptionModel, frames_read, is_shipped, load_caption
 from pipeline.models.checkpoint import WEIGHTS, change_card
 from pipeline.models.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
+from pipeline.models.video_encoder import load_video_encoder
 from pipeline.sandbox.messages import Frame
 from training.data import CAPTION_SOURCE, Item, load_items
 from training.labels import targets
@@ -160,7 +161,7 @@ def read_item(item: Item) -> Clip:
 
 def evaluate_action(cells: list[str], weights: Path, into_cards: bool) -> None:
     items = held_out_items()
-    features = encode_items(Encoder(tuned_lite0(weights)), items)
+    features = encode_items(Encoder(tuned_lite0(weights), video=load_video_encoder(weights=weights)), items)
     for cell in cells:
         model = load_action(cell, weights)
         figures = action_figures(model, items, features)
@@ -176,7 +177,7 @@ def held_out_items() -> list[Item]:
 
 def encode_items(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures]]:
     """The features of every item's frames, read from its files."""
-    return [list(encoder.encode_frames(read_item(item).frames)) for item in items]
+    return [list(encoder.encode_frames(read_item(item))) for item in items]
 
 
 def action_figures(model: ActionModel, items: list[Item], features: list[list[FrameFeatures]]) -> dict[str, Any]:
@@ -214,11 +215,16 @@ def validation_features(kind: str, encoder: Encoder) -> tuple[list[Item], list[n
     """The official validation photos or videos, and the features that a captioner of this kind reads, in batches of
     (B, R, D)."""
     items = [item for item in load_items() if item.source == CAPTION_SOURCE[kind] and item.is_validation]
-    encoded = [encoder.encode([frame.image for frame in read_item(item).frames]) for item in items]
+    encoded = [encoder.encode(images_read(read_item(item))) for item in items]
     if kind == "clip":
         return items, [each.features[None] for each in encoded]
     regions = np.concatenate([each.maps for each in encoded])
     return items, np.array_split(regions, len(regions) // PHOTO_BATCH)
+
+
+def images_read(clip: Clip) -> list[np.ndarray]:
+    """The images of a clip that a captioner reads."""
+    return [clip.frames[k].image for k in frames_read([frame.time for frame in clip.frames])]
 
 
 def caption_figures(model: CaptionModel, items: list[Item], features: list[np.ndarray], width: int) -> dict[str, float]:

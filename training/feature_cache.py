@@ -5,7 +5,7 @@
 Kinds of pictures of an item:
 
 * ``FRAME``: the frames as the app would read them;
-* ``MOTION``: their difference images (videos only);
+* ``MOTION``: the difference images between frames and the next ones of their bursts (videos only);
 * ``CROP`` and ``CROP_MOTION``: for labelled photos, a random crop (mirrored half of the time), and its difference to
   the same crop under a slight pan and zoom, as a hand-held camera makes it. Without it the network would learn that
   motion always means one of the classes with videos;
@@ -23,6 +23,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 
 import cv2
@@ -33,12 +34,13 @@ from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
 from pipeline.media.reader import read_clip
 from pipeline.models.efficientnet_lite import STRIDE, EfficientNetLite0, imagenet_lite0
 from pipeline.models.engines import openvino_engine
-from pipeline.models.motion import difference_image
+from pipeline.models.video_encoder import continues
 from training.data import Item, load_items
 
 FRAME, MOTION, CROP, CROP_MOTION, OTHER_CROP = range(5)
 CHANNELS = 80
 POSITIONS = {tall: tuple(2 * side // STRIDE for side in (TALL if tall else WIDE)) for tall in (False, True)}
+GAIN, GREY = 1.5, 127.0  # of difference images: an edge with a contrast of 85 of 255 uses the full range
 BATCH = 16
 SEED = 0
 
@@ -70,13 +72,20 @@ def _crop(image: np.ndarray, y: float, x: float, h: float, w: float) -> np.ndarr
     )
 
 
+def difference_image(now: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Two (H, W, 3) uint8 images of one size -> (H, W, 3) uint8, grey where nothing changed, lighter or darker at
+    moving edges: motion as an image that the CNN can encode. Rounded, and cut off at 0 and 255."""
+    return cv2.addWeighted(later, GAIN, now, -GAIN, GREY)
+
+
 def pictures(item: Item, rng: np.random.Generator) -> Iterator[tuple[int, int, np.ndarray]]:
     """(step, kind, (H, W, 3) uint8) of every picture of an item that is cached."""
     if item.is_video:
-        for frame in read_clip(item.paths[0]).frames:
+        frames = read_clip(item.paths[0]).frames
+        for frame, later in zip_longest(frames, frames[1:]):
             yield frame.index, FRAME, frame.image
-            if frame.later_image is not None:
-                yield frame.index, MOTION, difference_image(frame.image, frame.later_image)
+            if later is not None and continues(later.time - frame.time):
+                yield frame.index, MOTION, difference_image(frame.image, later.image)
         return
     for step, path in enumerate(item.paths):
         image = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from pipeline.media import Clip
 from pipeline.media.clip import decode_jpeg
-from pipeline.models.movinet import SIDE
+from pipeline.models.video_encoder import video_frame
 
 View = Literal["fitted", "central"]  # the whole picture squeezed to the square; its central square
 
@@ -26,5 +25,4 @@ def square(image: np.ndarray, view: View = "fitted") -> np.ndarray:
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         image = image[top : top + side, left : left + side]
-    shrinks = min(image.shape[:2]) >= SIDE
-    return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return video_frame(image)

@@ -4,11 +4,11 @@
     python -m training.video_features --more ../data-more --out ../cache/video --view central --sources jhmdb doors
 
 ``--more`` is the folder that ../shared/data/more/build.py wrote; without it, only the clips of ../shared/data/actions
-are read. Clips are read at 5 frames a second, at most 64 frames; a longer clip is read at half the rate, or a quarter.
-For each source and view, one file ``<view>/<source>.npz`` is written: ``features`` (N, 480) of each frame before
-pooling over time, ``logits`` (N, 600) of the clip up to that frame, both float16, and ``times`` (N,) in seconds.
-``<source>.json`` beside it lists the clips in order, with their label, group and number of frames. A source that is
-there already is left as it is.
+are read. Clips are read as the app reads them: at 5 frames a second, longer ones in bursts, at most 64 frames. For each
+source and view, one file ``<view>/<source>.npz`` is written: ``features`` (N, 480) of each frame before pooling over
+time, ``logits`` (N, 600) of the clip up to that frame, both float16, and ``times`` (N,) in seconds. ``<source>.json``
+beside it lists the clips in order, with their label, group and number of frames. A source that is there already is left
+as it is.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pipeline.media import Clip, MediaError, read_clip
 from pipeline.models.movinet import MoViNetA0Stream
+from pipeline.models.video_encoder import VideoEncoder
 from pipeline.sandbox.formats import VIDEO_SUFFIXES
 from training.data import load_items
 from training.import_movinet import import_published
 from training.square_frames import View, square_frames
 
-MAX_FRAMES = 64
 CLIPS_AT_ONCE = 16  # decoded while the network reads; a decoded clip takes up to 40 MB
 
 
@@ -63,7 +62,7 @@ def decoded(clips: Sequence[VideoClip]) -> Iterator[tuple[VideoClip, Clip]]:
 
     def read(clip: VideoClip) -> Clip | MediaError:
         try:
-            return read_clip(clip.path, MAX_FRAMES)
+            return read_clip(clip.path)
         except MediaError as error:
             return error
 
@@ -79,17 +78,16 @@ def decoded(clips: Sequence[VideoClip]) -> Iterator[tuple[VideoClip, Clip]]:
 
 def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: View, stem: Path) -> None:
     """Read the clips of one source and write ``stem.npz`` and ``stem.json``."""
+    encoder = VideoEncoder(network, (), "torch")
     index: list[dict[str, object]] = []
     features: list[np.ndarray] = []
     logits: list[np.ndarray] = []
     times: list[np.ndarray] = []
     for clip, media in decoded(clips):
-        with torch.inference_mode():
-            frames = network.normalise(torch.from_numpy(square_frames(media, view)))
-            output, _ = network.scan(frames[None])
-        features.append(output.features[0].numpy().astype(np.float16))
-        logits.append(output.logits[0].numpy().astype(np.float16))
         times.append(np.array([frame.time for frame in media.frames], np.float32))
+        motions, _ = encoder.read(list(square_frames(media, view)), [frame.time for frame in media.frames])
+        features.append(np.stack([motion.features for motion in motions]).astype(np.float16))
+        logits.append(np.stack([motion.logits for motion in motions]).astype(np.float16))
         index.append({**asdict(clip), "frames": len(media.frames)})
     stem.parent.mkdir(parents=True, exist_ok=True)
     joined = [np.concatenate(parts) for parts in (features, logits, times)]

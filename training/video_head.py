@@ -170,7 +170,8 @@ def fit(mixed: Path, cache: Path, out: Path) -> None:
     print(json.dumps(figures, indent=1))
     network.classifier = every
     tensors = {name: tensor.half() for name, tensor in network.state_dict().items()}
-    save_checkpoint(out / "video-encoder", tensors, {**card_of(labels), "settings": card["settings"], "held_out": figures})
+    card = {**card_of(labels), "settings": card["settings"], "held_out": figures}
+    save_checkpoint(out / "video-encoder", tensors, card)
 
 
 def card_of(labels: list[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.analysis.confidence import caption_text
-from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, is_shipped
+from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, frames_read, is_shipped
 from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
@@ -135,7 +135,7 @@ def describe_picture(
         caption_figure.photo(clip.digest, sentence, clip.pictures[frame], grid)
     with columns.sentence:
         caption, others = generate_caption(model, encoded, options)
-        caption_figure.words(clip.digest, sentence, "photo", [0.0], [caption], model.threshold)
+        caption_figure.words(clip.digest, sentence, "photo", [0.0], [0], [caption], model.threshold)
     if caption.steps[0].attention is None:
         st.caption("This network saw the picture once, before its first word; there is nowhere for it to look.")
     else:
@@ -153,15 +153,17 @@ def describe_clip(
         caption, others = generate_caption(model, encoded, options)
         per_frame = [*captions_per_frame(clip, visit.cell)[:-1], caption]
         times = [frame.time for frame in clip.features]
-        caption_figure.words(clip.digest, sentence, "video", times, per_frame, model.threshold)
-    subtitles = webvtt(times, [caption_text(c.text, c.is_confident) for c in per_frame], clip.duration)
+        read = frames_read(times)
+        caption_figure.words(clip.digest, sentence, "video", times, read, per_frame, model.threshold)
+    sentences = [caption_text(caption.text, caption.is_confident) for caption in per_frame]
+    subtitles = webvtt([times[k] for k in read], sentences, clip.duration)
     with columns.picture, st.container(key="player"):
         file = visit.clip_file()
         if clip.mime and file:
             st.video(file.data, format=clip.mime, muted=True, subtitles={"as the clip goes on": subtitles.encode()})
         else:
             clip_figure.stage(clip)
-    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, per_frame)
+    caption_figure.moments(clip.digest, sentence, times, clip.duration, clip.pictures, read, per_frame)
     alternatives(model, others)
     downloads(caption, subtitles)
 

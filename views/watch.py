@@ -14,7 +14,7 @@ from views.session.clip_area import clip_area, load_beside, load_or_encode
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, clip_reading
-from views.session.resources import action_model
+from views.session.resources import action_model, encoder
 from views.session.visit import Visit
 
 
@@ -50,7 +50,7 @@ def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaG
         st.subheader("Piece by piece", anchor=False)
         longer = load_or_encode(visit, segments.STEPS)
         if longer is not None:
-            clip_figure.segments(clip, longer, action_model(visit.cell), reading)
+            clip_figure.segments(clip, longer, action_model(visit.cell), encoder().video, reading)
     if len(reading.steps) > 1:
         what_if_section(clip, visit.cell)
     if clip.kind == "video" and not clip.mime:
@@ -82,7 +82,7 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
     if way is None or order is None:
         return
     reading = clip_reading(clip, cell)
-    other = read_features(action_model(cell), what_if.reorder(clip.features, order), clip.duration)
+    other = read_features(action_model(cell), what_if.reorder(encoder(), clip.features, order), clip.duration)
     st.markdown(difference(way, reading, other))
     clip_figure.comparison(clip, reading, other, order)
 

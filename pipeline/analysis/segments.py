@@ -1,7 +1,9 @@
 """Many-to-many, in step: a label at every moment of a long clip in which several actions follow one another.
 
-The prediction for a clip weighs all its frames. Here the label at each moment comes from the last WINDOW frames alone,
-and never from frames before a cut: the state starts again at zero there.
+The prediction for a clip weighs all its frames. Here the clip is cut into *passages* of at most PASSAGE frames that
+follow each other closely, without a cut between them: a burst of the clip, or a part of one. Each passage is read by
+itself, from a state of zero, and its frames have the label that it ends with. A passage is as long as the bursts that
+the networks were trained on, so motion is read as it is in a whole clip.
 
 Shapes: T steps, D features of one image, L labels.
 """
@@ -9,7 +11,7 @@ Shapes: T steps, D features of one image, L labels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,10 +19,11 @@ from pipeline.analysis.change_points import changes
 from pipeline.analysis.hedging import Answer, AnswerRule
 from pipeline.models.action import ActionModel
 from pipeline.models.encoder import FrameFeatures
+from pipeline.models.video_encoder import VideoEncoder, continues
 
 LONG_CLIP_SECONDS = 20.0  # longer clips are read a second time, with more frames
-STEPS = 96  # frames of that second reading: one every 0.8 s of a minute, every 6.4 s of ten minutes
-WINDOW = 8  # frames
+STEPS = 192  # frames of that second reading: a burst every 3.2 s of a minute, every 25.6 s of ten minutes
+PASSAGE = 8  # frames
 CUT = 0.62  # a lower cosine between the features of neighbouring frames is a cut (benchmarks/cuts.py)
 
 
@@ -31,16 +34,37 @@ def shot_boundaries(features: Sequence[FrameFeatures]) -> list[int]:
     return (np.flatnonzero((rows[1:] * rows[:-1]).sum(1) < CUT) + 1).tolist()
 
 
-def sliding_window_predictions(
-    model: ActionModel, features: Sequence[FrameFeatures], shot_boundaries: Sequence[int]
+def passages(features: Sequence[FrameFeatures], shot_boundaries: Sequence[int]) -> list[tuple[int, int]]:
+    """The passages of a clip, each as (first step, step after the last)."""
+    first, found = 0, []
+    for step in range(1, len(features) + 1):
+        is_end = step == len(features) or step in shot_boundaries or step - first == PASSAGE
+        if is_end or not continues(features[step].time - features[step - 1].time):
+            found.append((first, step))
+            first = step
+    return found
+
+
+def passage_predictions(
+    model: ActionModel,
+    video: VideoEncoder | None,
+    features: Sequence[FrameFeatures],
+    shot_boundaries: Sequence[int],
 ) -> np.ndarray:
-    """Label probabilities at every step, from the last WINDOW frames of its shot, (T, L)."""
-    rows, shot = [], 0
-    for now in range(len(features)):
-        shot = now if now in shot_boundaries else shot
-        *_, last = model.predict(features[max(shot, now - WINDOW + 1) : now + 1])
-        rows.append(last.probabilities)
+    """Label probabilities at every step, those of its passage, (T, L). ``video`` is the encoder of the features."""
+    rows = []
+    for first, after in passages(features, shot_boundaries):
+        *_, last = model.predict(by_themselves(features[first:after], video))
+        rows += [last.probabilities] * (after - first)
     return np.stack(rows)
+
+
+def by_themselves(frames: Sequence[FrameFeatures], video: VideoEncoder | None) -> list[FrameFeatures]:
+    """The frames with what the video encoder would say of a clip that begins with the first of them."""
+    motions = [frame.motion for frame in frames if frame.motion is not None]
+    if video is None or len(motions) < len(frames):
+        return list(frames)
+    return [replace(frame, motion=motion) for frame, motion in zip(frames, video.restart(motions), strict=True)]
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""What if: the same frames in another order, read by the same recurrent network.
+"""What if: the same frames in another order, read by the same networks.
 
-Each order gives the frame to read at every step; -1 leaves the step out. No frame is encoded again. Motion features are
-not recomputed: a frame keeps those of the original order, although true reversal would invert the motion image.
+Each order gives the frame to read at every step; -1 leaves the step out. The appearance of a frame does not depend on
+the others, so it is kept. Its motion does: the video encoder reads the frames of a video again in the new order, so
+backwards means that everything moves backwards. This takes @MS@ ms for 64 frames on two cores.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from pipeline.models.encoder import FrameFeatures
+from pipeline.models.encoder import Encoder, FrameFeatures
 
 ORDER_MATTERS = 0.1  # total variation above which two predictions count as different
 
@@ -40,13 +42,34 @@ def without_span(count: int, first: int, last: int) -> list[int]:
     return [-1 if first <= k <= last else k for k in range(count)]
 
 
-def reorder(features: Sequence[FrameFeatures], order: Sequence[int]) -> list[FrameFeatures]:
-    """The frames in that order, each at the time of its new place, without those that are left out."""
-    return [
-        FrameFeatures(place, features[place].time, features[k].appearance, features[k].motion)
-        for place, k in enumerate(order)
-        if k >= 0
+def reorder(encoder: Encoder, features: Sequence[FrameFeatures], order: Sequence[int]) -> tuple[FrameFeatures, ...]:
+    """The frames in that order, read again by the video encoder, without those that are left out. ``index`` is the
+    place of a frame, ``time`` the moment at which it is played (see played_times())."""
+    places = [place for place, k in enumerate(order) if k >= 0]
+    times = played_times([frame.time for frame in features], order)
+    frames = [
+        replace(features[order[place]], index=place, time=time) for place, time in zip(places, times, strict=True)
     ]
+    return encoder.with_motion(frames)
+
+
+def played_times(times: Sequence[float], order: Sequence[int]) -> list[float]:
+    """When each frame that is not left out is played, in seconds. Two neighbours of the clip, in either order, stay as
+    far apart as they are, so its bursts remain bursts if it is played backwards; all others are as far apart as their
+    places."""
+    played: list[float] = []
+    before = None
+    for place, k in enumerate(order):
+        if k < 0:
+            continue
+        if before is None:
+            played.append(times[place])
+        else:
+            old_place, old = before
+            gap = abs(times[k] - times[old]) if abs(k - old) == 1 else times[place] - times[old_place]
+            played.append(played[-1] + gap)
+        before = place, k
+    return played
 
 
 def total_variation(one: np.ndarray, other: np.ndarray) -> float:

@@ -12,7 +12,7 @@ from pipeline.commands.local import Result, Runner, run_photo_batches
 from pipeline.commands.printing import print_results
 from pipeline.commands.run import run_inputs
 from pipeline.media.clip import Clip
-from pipeline.models.caption import BEAM, CaptionModel, captioner_for, load_caption
+from pipeline.models.caption import BEAM, CaptionModel, captioner_for, frames_read, load_caption
 from pipeline.models.encoder import Encoder, load_encoder
 from pipeline.models.recurrent import CELLS
 
@@ -61,8 +61,9 @@ def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int
     if captioner_for(clips[0].kind) == "photo":
         encoded = model.encode(encoder.encode_photos(clips))
     else:
-        appearance = encoder.encode([frame.image for frame in clips[0].frames]).features
-        encoded = model.encode_array(appearance[None])  # captioners need no motion features
+        frames = clips[0].frames  # captioners need no motion features, and not every frame
+        images = [frames[k].image for k in frames_read([frame.time for frame in frames])]
+        encoded = model.encode_array(encoder.encode(images).features[None])
     sentences = model.search(encoded, beam)
     captions = model.describe_words(encoded, [best for best, *_ in sentences])
     for caption, (_, *others) in zip(captions, sentences, strict=True):

@@ -1,4 +1,4 @@
-"""An untrusted file becomes frames: RGB uint8 images with their true times, evenly spread over the clip.
+"""An untrusted file becomes frames: RGB uint8 images with their true times, spread over the clip.
 
 No untrusted byte is decoded in this process. A child process (media/decoder_process.py) opens a file that is not too
 large, with limits on memory and time, if sandbox/formats.py allows its container and codec, and its frames come back
@@ -15,22 +15,25 @@ from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.decoder_process import OnWait, ignore_wait, make_browser_copy, start_decoding
 from pipeline.media.spool import STANDARD_INPUT, is_stream, spooled
 from pipeline.sandbox.messages import Frame, MediaError, printable
+from pipeline.sandbox.sampling import BURST
 
 __all__ = ["MAX_STEPS", "Clip", "ClipStream", "Frame", "MediaError", "browser_copy", "open_clip", "read_clip"]
 
-MAX_STEPS = 24  # frames of a clip: between 13 and 24 for clips longer than 4.8 s
+MAX_STEPS = 64  # frames of a clip: between 33 and 64 for clips longer than 12.8 s
 
 
 def open_clip(
     path: str | os.PathLike[str], max_steps: int = MAX_STEPS, name: str | None = None, on_wait: OnWait = ignore_wait
 ) -> ClipStream:
     """Begin to read a video, a photo or a folder of images (in natural order of their names) as a clip of at most
-    ``max_steps`` frames. ``-`` is standard input.
+    ``max_steps`` frames, BURST or more. ``-`` is standard input. sandbox/sampling.py chooses the frames of a video.
 
     ``name`` is what error messages call the file, if not by its own name. ``on_wait`` is called about five times a
     second while the caller waits for a frame. An exception from it cancels decoding. Raises MediaError, here or while
-    frames are taken, if the file holds no picture that can be read.
+    frames are taken, if the file holds no picture that can be read, and ValueError for too few steps.
     """
+    if max_steps < BURST:
+        raise ValueError(f"A clip needs room for {BURST} frames or more, not {max_steps}.")
     path, name = _checked(path, name)
     return start_decoding(path, max_steps, name, on_wait)
 

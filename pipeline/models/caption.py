@@ -39,6 +39,7 @@ from pipeline.models.recurrent import CELLS, State
 from pipeline.models.vocabulary import END, START, UNKNOWN, Vocabulary
 
 BEAM = DecodingOptions.beam_width  # the default
+MAX_FRAMES = 24  # of a clip; captioners were trained on no more
 RUNNERS_UP = 5  # other words given for every word
 FEATURE_DROPOUT, WORD_DROPOUT = 0.3, 0.4  # in training only
 
@@ -225,9 +226,11 @@ class CaptionModel:
         self.limits: list[str] = card["limits"]
 
     def encode(self, features: Sequence[FrameFeatures]) -> EncoderOutput:
-        """The frames of one clip for a clip captioner (B = 1); one photo each, with its regions, for the others."""
+        """One clip (B = 1) for a clip captioner, which reads its ``frames_read``; one photo each, with its regions, for
+        the others."""
         if isinstance(self.decoder, ClipDecoder):
-            return self.encode_array(np.stack([frame.appearance for frame in features])[None])
+            read = frames_read([frame.time for frame in features])
+            return self.encode_array(np.stack([features[k].appearance for k in read])[None])
         return self.encode_array(np.stack([frame.regions for frame in features if frame.regions is not None]))
 
     @torch.inference_mode()
@@ -278,7 +281,7 @@ class CaptionModel:
         return [self.caption(tuple(self._steps(tokens))) for tokens in decoded]
 
     def captions_per_frame(self, encoded: EncoderOutput, width: int) -> list[Caption]:
-        """The caption of a clip after each of its T frames, T captions; one caption for each photo."""
+        """The caption of a clip after each of the T frames that were read, T captions; one caption for each photo."""
         encoded = self.decoder.prefixes(encoded) if isinstance(self.decoder, ClipDecoder) else encoded
         return self.describe_words(encoded, [sentences[0] for sentences in self.search(encoded, width)])
 
@@ -302,6 +305,15 @@ class CaptionModel:
 
     def _word(self, token: int) -> str:
         return "" if token == END else self.vocabulary[token]
+
+
+def frames_read(times: Sequence[float]) -> list[int]:
+    """The frames of a clip that a clip captioner reads, the first one always: at most MAX_FRAMES, spread over the clip
+    as evenly as its times in seconds allow. It was trained on such clips."""
+    if len(times) <= MAX_FRAMES:
+        return list(range(len(times)))
+    wanted = np.linspace(times[0], times[-1], MAX_FRAMES)
+    return np.unique(np.abs(np.subtract.outer(wanted, times)).argmin(1)).tolist()
 
 
 def captioner_for(kind: str) -> str:

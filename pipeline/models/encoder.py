@@ -1,7 +1,8 @@
-"""The encoder: images -> feature vectors, by a pretrained CNN that normalises its own input.
+"""The encoder: frames -> features, by two pretrained CNNs that normalise their own input.
 
-``load_encoder()`` gives the CNN that the models in weights/ were trained on. The registry also holds the untuned
-ImageNet network that training began from, and torchvision's networks, whose weights torchvision downloads.
+An image CNN (a backbone) tells what there is in each frame by itself, a video CNN (video_encoder.py) what moves.
+``load_encoder()`` gives the networks that the models in weights/ were trained on. The registry of backbones also holds
+the untuned ImageNet network that training began from, and torchvision's networks, whose weights torchvision downloads.
 
 Shapes: T images, H x W pixels of a canvas (pipeline/canvas.py), D feature size, R = 63 image regions (row by row from
 the top left), C = 1000 classes.
@@ -10,7 +11,7 @@ the top left), C = 1000 classes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import NamedTuple
@@ -23,7 +24,8 @@ from pipeline.media import Clip, ClipStream, Frame
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from pipeline.models.efficientnet_lite import STRIDE
 from pipeline.models.engines import ENGINES, EngineName, run_by_best_engine
-from pipeline.models.motion import difference_image
+from pipeline.models.video_encoder import MotionFeatures, VideoEncoder, VideoState, load_video_encoder, video_frame
+from pipeline.sandbox.messages import Kind
 
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
 BATCH = 8  # images a run of the CNN: larger batches are no faster on a CPU and answer later
@@ -33,14 +35,16 @@ BATCH = 8  # images a run of the CNN: larger batches are no faster on a CPU and 
 class FrameFeatures:
     """The features of one frame.
 
-    ``motion`` are the features of the difference image, None if no later image is known; ``regions`` are those of the
-    image regions, for photos only.
+    ``motion`` and ``video_frame`` are of videos only, None for photos and folders, in which nothing moves. The video
+    frame is what the video encoder read; it is kept so that other orders of the frames can be read, too. ``regions``
+    are the features of the image regions, for photos only.
     """
 
     index: int
     time: float  # seconds
     appearance: np.ndarray  # (D,) float32
-    motion: np.ndarray | None = None  # (D,) float32
+    motion: MotionFeatures | None = None
+    video_frame: np.ndarray | None = None  # (SIDE, SIDE, 3) uint8 RGB
     regions: np.ndarray | None = None  # (R, D) float32
 
 
@@ -58,10 +62,11 @@ def grid(image: np.ndarray) -> tuple[int, int]:
 
 
 class Encoder:
-    """A backbone that is ready to encode, run by ``engine``. Threads may share it."""
+    """A backbone, run by ``engine``, and a video encoder, ready to encode. Threads may share it. Without a video
+    encoder, the motion of a video stays unknown."""
 
-    def __init__(self, backbone: Backbone, engine: EngineName | None = None) -> None:
-        self.backbone = backbone.eval()
+    def __init__(self, backbone: Backbone, engine: EngineName | None = None, video: VideoEncoder | None = None) -> None:
+        self.backbone, self.video = backbone.eval(), video
         self.engine: EngineName
         if engine is None:
             self.engine, self._run = run_by_best_engine(self.backbone)
@@ -84,52 +89,66 @@ class Encoder:
         frames that are not in the final clip, because a header can claim a wrong duration (see ClipStream). Raises
         MediaError if the file cannot be read.
         """
-        kind = clip.wait_for_info().kind if isinstance(clip, ClipStream) else clip.kind
-        if kind == "photo":
+        if _kind(clip) == "photo":
             return self.encode_photos([clip])
-        encoded = {}
-        for frame in self.encode_frames(clip if isinstance(clip, ClipStream) else clip.frames):
+        encoded: dict[float, FrameFeatures] = {}
+        times: list[float] = []
+        for frame in self.encode_frames(clip):
             encoded[frame.time] = frame
+            times.append(frame.time)
             if on_frame:
                 on_frame(frame)
-        return tuple(replace(encoded[frame.time], index=frame.index) for frame in _complete(clip).frames)
+        frames = tuple(replace(encoded[frame.time], index=frame.index) for frame in _complete(clip).frames)
+        return frames if times == [frame.time for frame in frames] else self.with_motion(frames)
 
     def encode_photos(self, photos: Sequence[Clip | ClipStream]) -> tuple[FrameFeatures, ...]:
         """The features of several photos at once, with those of their regions."""
         features, maps = self.encode([_complete(photo).frames[0].image for photo in photos])
         return tuple(FrameFeatures(0, 0.0, row, regions=regions) for row, regions in zip(features, maps, strict=True))
 
-    def encode_frames(self, frames: Iterable[Frame]) -> Iterator[FrameFeatures]:
-        """Frames -> their features, in the order given. For previews; ``encode_clip`` gives a clip's final frames.
+    def encode_frames(self, clip: Clip | ClipStream) -> Iterator[FrameFeatures]:
+        """The features of a clip's frames as they come. For previews; ``encode_clip`` gives a clip's final frames.
 
-        Frames are encoded when a batch of images (frames and difference images) is full, or when the next frame of a
-        ClipStream is still being decoded: the CNN would only wait for it.
+        Frames are encoded when a batch is full, or when the next frame of a ClipStream is still being decoded: the CNNs
+        would only wait for it.
         """
-        batch: list[tuple[Frame, list[np.ndarray]]] = []
-        ready = frames.ready if isinstance(frames, ClipStream) else lambda: True
-        for frame in frames:
-            batch.append((frame, self._images(frame)))
-            if sum(len(images) for _, images in batch) >= BATCH - 1 or not ready():
-                yield from self._encode_batch(batch)
+        ready = clip.ready if isinstance(clip, ClipStream) else lambda: True
+        video = self.video if _kind(clip) == "video" else None
+        state: VideoState | None = None
+        batch: list[Frame] = []
+        for frame in clip if isinstance(clip, ClipStream) else clip.frames:
+            batch.append(frame)
+            if len(batch) == BATCH or not ready():
+                features, state = self._encode_batch(batch, video, state)
+                yield from features
                 batch = []
         if batch:
-            yield from self._encode_batch(batch)
+            yield from self._encode_batch(batch, video, state)[0]
+
+    def with_motion(self, frames: Sequence[FrameFeatures]) -> tuple[FrameFeatures, ...]:
+        """The frames in this order, read by the video encoder again; as they are if they have no video frames."""
+        images = [frame.video_frame for frame in frames if frame.video_frame is not None]
+        if self.video is None or len(images) < len(frames):
+            return tuple(frames)
+        motions, _ = self.video.read(images, [frame.time for frame in frames])
+        return tuple(replace(frame, motion=motion) for frame, motion in zip(frames, motions, strict=True))
 
     def classify(self, features: np.ndarray) -> np.ndarray:
         """(T, D) -> (T, C): ImageNet probabilities of each image by itself (one-to-one)."""
         with torch.inference_mode():
             return self.backbone.classify(torch.from_numpy(features)).softmax(-1).numpy()
 
-    @staticmethod
-    def _images(frame: Frame) -> list[np.ndarray]:
-        """The frame's image on its canvas and, if a later image is known, the difference image."""
-        now = fit_to_canvas(frame.image)
-        return [now] if frame.later_image is None else [now, difference_image(now, fit_to_canvas(frame.later_image))]
-
-    def _encode_batch(self, batch: list[tuple[Frame, list[np.ndarray]]]) -> Iterator[FrameFeatures]:
-        rows = iter(self._encode_canvases([image for _, images in batch for image in images]).features)
-        for frame, images in batch:
-            yield FrameFeatures(frame.index, frame.time, *islice(rows, len(images)))
+    def _encode_batch(
+        self, batch: list[Frame], video: VideoEncoder | None, state: VideoState | None
+    ) -> tuple[list[FrameFeatures], VideoState | None]:
+        rows = self.encode([frame.image for frame in batch]).features
+        features = [FrameFeatures(frame.index, frame.time, row) for frame, row in zip(batch, rows, strict=True)]
+        if video is None:
+            return features, None
+        images = [video_frame(frame.image) for frame in batch]
+        motions, state = video.read(images, [frame.time for frame in batch], state)
+        seen = zip(features, motions, images, strict=True)
+        return [replace(frame, motion=motion, video_frame=image) for frame, motion, image in seen], state
 
     def _encode_canvases(self, images: Sequence[np.ndarray]) -> Encoding:
         parts = []
@@ -141,13 +160,17 @@ class Encoder:
         return Encoding(np.concatenate(features), np.concatenate(maps))
 
 
+def _kind(clip: Clip | ClipStream) -> Kind:
+    return clip.wait_for_info().kind if isinstance(clip, ClipStream) else clip.kind
+
+
 def _complete(clip: Clip | ClipStream) -> Clip:
     return clip.clip() if isinstance(clip, ClipStream) else clip
 
 
 def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None) -> Encoder:
-    """The encoder with one of BACKBONES, run by ``engine``, by default the best one of this machine. Raises KeyError
-    for an unknown name."""
+    """The encoder with one of BACKBONES and the shipped video encoder, run by ``engine``, by default the best one of
+    this machine. Raises KeyError for an unknown name."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
-    return Encoder(BACKBONES[name](), engine)
+    return Encoder(BACKBONES[name](), engine, load_video_encoder(engine))

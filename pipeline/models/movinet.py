@@ -8,7 +8,7 @@ the convolutions' weights and biases, as in the published file. training/import_
 
 The past never depends on the future: the outputs of frame t are functions of the frames 0 to t.
 
-Shapes: B clips, T frames, H x W pixels (172 x 172 in training), D = 480 features, C = 600 actions of Kinetics-600.
+Shapes: B clips, T frames, H x W pixels (172 x 172 in training), D = 480 features, C classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIDE = 172  # pixels; width and height of the frames in training
 FRAME_RATE = 5  # frames a second of the clip in training
 FEATURE_SIZE = 480
 HIDDEN_SIZE = 2048
-CLASSES = 600  # Kinetics-600
+CLASSES = 600  # Kinetics-600, of the published weights
 
 
 class Layer(NamedTuple):
@@ -101,7 +101,7 @@ class CausalConv1d(nn.Module):
 
 def pool_skip(x: Tensor) -> Tensor:
     """Average over 3 x 3 pixels with stride 2, padded as SAME; padding does not count as pixels."""
-    padding = (x.shape[-2] % 2, x.shape[-1] % 2)
+    padding = int(x.shape[-2]) % 2, int(x.shape[-1]) % 2
     return F.avg_pool2d(x, 3, 2, padding, ceil_mode=True, count_include_pad=False)
 
 

@@ -8,10 +8,11 @@ const CHART_HEIGHT = 176
 const PARTS = { stage, verdict, timeline, letters, pieces, comparison }
 
 function stage(root, data, signal) {
-  const picture = el("img", { class: "stage", src: data.pictures[0] })
+  const pictures = data.film.flatMap(([src, span]) => Array(span).fill(src))
+  const picture = el("img", { class: "stage", src: pictures[0] })
   root.append(picture)
   onStep(data, signal, (step) => {
-    picture.src = data.pictures[step]
+    picture.src = pictures[step]
     picture.alt = data.kind === "photo" ? "The photo that was read" : `Frame ${step + 1}, at ${seconds(data.times[step])}`
   })
 }
@@ -157,8 +158,8 @@ function pieces(root, data, signal) {
     el("div", { class: "pieces" }, ...blocks),
     el("details", {}, el("summary", {}, `${data.pieces.length} pieces`), el("table", {}, ...rows)),
     el("p", { class: "caption" },
-      `The whole clip at ${data.read} moments, each read from the last frames alone. A double line is a cut, where the ` +
-      "state begins again. Press a piece to go there.")
+      `${data.read} frames of the clip, at most eight at a time: what follows closely is read together, and the state ` +
+      "begins again after it. A double line is a cut. Press a piece to go there.")
   )
 }
 
@@ -175,12 +176,10 @@ function jumpTo(data, time) {
 }
 
 function comparison(root, data) {
-  const film = el("div", { class: "film" }, ...data.order.map((k) =>
-    k < 0 ? el("span", { class: "missing" }) : el("img", { src: data.pictures[k], alt: "", draggable: "false" })))
   const box = drawChart(data)
   const svg = box.querySelector("svg")
   svg.append(...data.other.flatMap((values, k) => dashes(values, data.palette[k])))
-  const tracks = el("div", { class: "tracks still" }, film, box, el("div", { class: "axis" }, ...timeTicks(data)))
+  const tracks = el("div", { class: "tracks still" }, filmStrip(data), box, el("div", { class: "axis" }, ...timeTicks(data)))
   tracks.style.setProperty("--steps", data.times.length)
   root.append(
     el("div", { class: "controls" }, legend(data)),

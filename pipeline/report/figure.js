@@ -92,7 +92,7 @@ if (!window.unrollFollowsHistory) {
 
 function timeAxis(root, data, signal, { rows, beside, label, caption }) {
   const steps = data.times.length
-  const film = el("div", { class: "film" }, ...data.pictures.map((src) => el("img", { src, alt: "", draggable: "false" })))
+  const film = filmStrip(data)
   const cursor = el("div", { class: "cursor" })
   const axis = el("div", { class: "axis" }, ...timeTicks(data))
   const tracks = el("div", {
@@ -118,6 +118,15 @@ function timeAxis(root, data, signal, { rows, beside, label, caption }) {
   })
   claimCursor(data)
   bindPointer(tracks, data, signal, player)
+}
+
+function filmStrip(data) {
+  // Each picture stands for some steps in a row; one without a source, for a frame that is not read.
+  return el("div", { class: "film" }, ...data.film.map(([src, span]) => {
+    const picture = src ? el("img", { src, alt: "", draggable: "false" }) : el("span", { class: "missing" })
+    picture.style.gridColumn = `span ${span}`
+    return picture
+  }))
 }
 
 function bindPointer(tracks, data, signal, player) {

@@ -19,9 +19,11 @@ from pipeline.analysis.change_points import changes_per_second
 from pipeline.analysis.hedging import Answer
 from pipeline.analysis.label_spelling import spell_label
 from pipeline.analysis.reading import ClipReading, answer_rule
-from pipeline.analysis.segments import segments, shot_boundaries, sliding_window_predictions
+from pipeline.analysis.segments import passage_predictions, segments, shot_boundaries
 from pipeline.models.action import ActionModel
+from pipeline.models.caption import Caption
 from pipeline.models.encoder import FrameFeatures
+from pipeline.models.video_encoder import VideoEncoder
 
 # Okabe & Ito's palette without its yellow and black: colour-blind people can tell the colours apart, and they
 # are visible on light and dark.
@@ -30,12 +32,33 @@ LINES = len(PALETTE)  # labels with a colour and a curve
 NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours
 TOP = 5  # labels with a bar
 PARTS = 2  # parts of a sum that are named where there are no bars
+FILM = 24  # pictures of a film strip at most
 
 Data = dict[str, Any]
+Film = list[tuple[str | None, int]]
 
 
 def data_uri(jpeg: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def film(pictures: Sequence[bytes | None], shown: Sequence[int] | None = None) -> Film:
+    """The film strip of a clip of T frames, from the JPEG of each (None: the frame is not read): the pictures of the
+    frames ``shown``, the first one among them, and the number of steps that each stands for. By default every frame, or
+    every n-th, so that there are at most FILM pictures and they are not too narrow."""
+    steps = range(0, len(pictures), -(-len(pictures) // FILM)) if shown is None else shown
+    following = [*steps[1:], len(pictures)]
+    return [
+        (None if (jpeg := pictures[k]) is None else data_uri(jpeg), after - k)
+        for k, after in zip(steps, following, strict=True)
+    ]
+
+
+def said(captions: Sequence[Caption], read: Sequence[int], steps: int) -> list[tuple[str, bool]]:
+    """The sentence after each of so many steps and whether it is certain; ``captions`` are those after the frames that
+    were ``read``."""
+    latest = np.searchsorted(read, np.arange(steps), "right") - 1
+    return [(captions[k].text, captions[k].is_confident) for k in latest]
 
 
 def verdict(reading: ClipReading) -> Data:
@@ -89,7 +112,7 @@ def timeline(reading: ClipReading, model: ActionModel, features: Sequence[FrameF
     }
 
 
-def comparison(reading: ClipReading, other: ClipReading, order: Sequence[int]) -> Data:
+def comparison(reading: ClipReading, other: ClipReading) -> Data:
     """The curves of a clip as it is, and of the same frames in another order (see analysis/what_if.py)."""
     names, others = chart_labels(reading), chart_labels(other)
     for new in [name for name in others[:NEW_LINES] if name not in names]:
@@ -98,7 +121,6 @@ def comparison(reading: ClipReading, other: ClipReading, order: Sequence[int]) -
     values = zip([step.index for step in other.steps], zip(*curves(other, names, summed), strict=True), strict=True)
     read, steps = dict(values), range(len(reading.steps))
     return {
-        "order": list(order),
         "names": names,
         "sums": [name in summed for name in names],
         "values": curves(reading, names, summed),
@@ -123,11 +145,17 @@ def letters(reading: ClipReading) -> Data:
     return {"spelled": spelled, "sure": sure, "labels": len(reading.labels)}
 
 
-def segments_data(model: ActionModel, features: Sequence[FrameFeatures], duration: float, names: Sequence[str]) -> Data:
+def segments_data(
+    model: ActionModel,
+    video: VideoEncoder | None,
+    features: Sequence[FrameFeatures],
+    duration: float,
+    names: Sequence[str],
+) -> Data:
     """The segments of a long clip: [start, end, answer, whether a cut begins it]; ``names`` are the labels with a
-    colour."""
+    colour, ``video`` is the encoder of the features."""
     cuts = shot_boundaries(features)
-    probabilities = sliding_window_predictions(model, features, cuts)
+    probabilities = passage_predictions(model, video, features, cuts)
     times = [frame.time for frame in features]
     clip_segments = segments(answer_rule(model), probabilities, times, duration, cuts)
     return {

@@ -11,7 +11,7 @@ from pipeline.analysis.reading import read_features
 from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
 from pipeline.models.action import load_action
-from pipeline.models.caption import BEAM, captioner_for, load_caption
+from pipeline.models.caption import BEAM, captioner_for, frames_read, load_caption
 from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
 from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
@@ -30,20 +30,21 @@ def page(path: Path, cell: str, name: str) -> str:
     features = encoder.encode_clip(stream)
     clip = stream.clip()
     reading = read_features(model, features, clip.duration)
-    pictures = [figure_data.data_uri(frame.preview_jpeg) for frame in clip.frames]
+    film = figure_data.film([frame.preview_jpeg for frame in clip.frames])
     captioner = load_caption(captioner_for(clip.kind), cell)
     captions = captioner.captions_per_frame(captioner.encode(features), BEAM)
+    said = figure_data.said(captions, frames_read(reading.times), len(features))
     parts: dict[str, figure_data.Data] = {
-        "stage": {"pictures": pictures},
-        "verdict": {**figure_data.verdict(reading), "said": [[c.text, c.is_confident] for c in captions]},
+        "stage": {"film": film},
+        "verdict": {**figure_data.verdict(reading), "said": said},
         "letters": figure_data.letters(reading),
     }
     if len(features) > 1:
-        parts["timeline"] = {"pictures": pictures, **figure_data.timeline(reading, model, features)}
+        parts["timeline"] = {"film": film, **figure_data.timeline(reading, model, features)}
     if clip.kind == "video" and clip.duration >= LONG_CLIP_SECONDS:
         more_features = encoder.encode_clip(open_clip(path, STEPS, name))
         names = figure_data.chart_labels(reading)
-        parts["pieces"] = figure_data.segments_data(model, more_features, clip.duration, names)
+        parts["pieces"] = figure_data.segments_data(model, encoder.video, more_features, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
     about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
     return filled(printable(name), about, {"shared": shared, "parts": parts})

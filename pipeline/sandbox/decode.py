@@ -16,10 +16,10 @@ from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame, MediaError
 from pipeline.sandbox.opencv_reader import ConversionError, opened_by_opencv
 from pipeline.sandbox.photos import decode_photo, is_animated, opened_photo
 from pipeline.sandbox.pictures import make_frame
-from pipeline.sandbox.sampling import PictureReader, sample_frames, stride_exponent_for
+from pipeline.sandbox.sampling import PictureReader, exponent_for, sample_frames
 from pipeline.sandbox.videos import Video, inspect, opencv_shows_rightly
 
-SPARSE = 2  # the level from which it matters little which of some neighbouring pictures a frame is
+QUICK = 20  # pictures a second: then it matters little which of two or three neighbouring ones a frame is
 
 Messages = Generator[ClipInfo | Frame | ClipEnd, None, None]
 
@@ -90,18 +90,19 @@ def read_by_opencv(path: Path, name: str, video: Video, max_steps: int) -> Messa
 def read_pictures(
     open_video: Callable[[bool], AbstractContextManager[PictureReader]], name: str, video: Video, max_steps: int
 ) -> Messages:
-    """Picture by picture. Those that no other picture refers to are left out if frames are wanted 0.8 s apart or more.
+    """Picture by picture. Those that no other picture refers to are left out if only some bursts are read and the
+    pictures follow each other quickly.
 
     If the file is not as long as it claims, there is another pass.
     """
-    stride_exponent = stride_exponent_for(video.claimed_duration, max_steps)
+    exponent = exponent_for(video.claimed_duration, max_steps)
     while True:
-        with open_video(stride_exponent is not None and stride_exponent >= SPARSE) as reader:
+        with open_video(bool(exponent) and video.rate >= QUICK) as reader:
             yield ClipInfo("video", *reader.size, video.mime, video.claimed_duration + video.start)
-            right = yield from sample_frames(reader, name, max_steps, stride_exponent)
-        if stride_exponent is None or right >= stride_exponent:
+            right = yield from sample_frames(reader, name, max_steps, exponent)
+        if exponent is None or right >= exponent:
             return
-        stride_exponent = right
+        exponent = right
 
 
 @contextmanager

@@ -1,27 +1,27 @@
 """Reads long videos at their key frames: decoding can start at a key frame without the pictures before it.
 
-If the frames of a clip are farther apart than its key frames, most pictures need not be decoded. A first pass reads the
+If the bursts of a clip are farther apart than its key frames, most pictures need not be decoded. A first pass reads the
 packets without decoding (an hour in a third of a second). It finds the key frames and the true duration. Then decoding
-starts at one key frame for each frame of the clip, and stops after the later image that shows the motion.
+starts at one key frame for each burst of the clip, and stops after the burst.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import cv2
 
-from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_SECONDS
 from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame
 from pipeline.sandbox.opencv_reader import OpenCvReader, opened_by_opencv
 from pipeline.sandbox.pictures import make_frame
-from pipeline.sandbox.sampling import MOTION_GAP, STRIDE, TIME_SLACK, stride_exponent_for
+from pipeline.sandbox.sampling import BURST, SLOT, TIME_SLACK, slot_of
 from pipeline.sandbox.videos import Video
 
-MIN_INTERVAL = 6.4  # seconds between frames: in denser clips key frames are seldom near enough
+BURST_SECONDS = BURST * SLOT
+MIN_INTERVAL = 4 * BURST_SECONDS  # between bursts: in denser clips key frames are seldom near enough
 SPARSE = 1.0  # seconds between key frames on average: codecs of nothing but key frames gain nothing
 MIN_PICTURES = 20  # read before SPARSE is judged
 PACKETS = -1  # for cv2.CAP_PROP_FORMAT: grab() then reads a packet and leaves it as it is
@@ -44,16 +44,16 @@ def read_at_key_frames(
     interval = interval_for(keys[-1], max_steps) if len(keys) > 1 else 0
     if interval < MIN_INTERVAL or max(b - a for a, b in pairwise(keys)) > interval:
         return False
-    firsts = {int((key + TIME_SLACK) / interval): key for key in reversed(keys)}  # of each interval
     times: list[float] = []
     with opened_by_opencv(path, name, video) as reader:
         yield ClipInfo("video", *reader.size, video.mime, claimed + video.start)
-        for key in sorted(firsts.values()):
-            frame = frame_after(reader, key, len(times))
-            if frame is None:
+        for key in burst_starts(keys, interval):
+            before = len(times)
+            for frame in burst_after(reader, key, before):
+                yield frame
+                times.append(frame.time)
+            if len(times) == before:
                 return False
-            yield frame
-            times.append(frame.time)
         if claimed > keys[-1] + interval and has_frames_after(reader.capture, keys[-1] + interval):
             return False
     yield ClipEnd(claimed if keys[-1] <= claimed <= keys[-1] + interval else times[-1], tuple(times))
@@ -69,9 +69,21 @@ def has_frames_after(capture: cv2.VideoCapture, until: float) -> bool:
 
 
 def interval_for(seconds: float, max_steps: int) -> float:
-    """Seconds between the frames of a clip of this duration; 0 if the duration is unknown."""
-    stride_exponent = stride_exponent_for(seconds, max_steps)
-    return 0.0 if stride_exponent is None else STRIDE * 2**stride_exponent
+    """Seconds between the bursts of a clip of this duration; 0 if the duration is unknown."""
+    interval = BURST_SECONDS if seconds > 0 else 0.0
+    while interval and int(seconds / interval) >= max_steps // BURST:
+        interval *= 2
+    return interval
+
+
+def burst_starts(keys: Sequence[float], interval: float) -> list[float]:
+    """The first key frame of each interval that does not lie within the burst before."""
+    starts: list[float] = []
+    for key in keys:
+        number = int((key + TIME_SLACK) / interval)
+        if not starts or (key >= starts[-1] + BURST_SECONDS and number > int((starts[-1] + TIME_SLACK) / interval)):
+            starts.append(key)
+    return starts
 
 
 def key_times(path: Path, name: str, video: Video, farthest: float) -> list[float]:
@@ -97,20 +109,21 @@ def key_times(path: Path, name: str, video: Video, farthest: float) -> list[floa
     return found
 
 
-def frame_after(reader: OpenCvReader, key: float, index: int) -> Frame | None:
-    """The first frame after a key frame, with its later image; None if the file cannot be read from there."""
+def burst_after(reader: OpenCvReader, key: float, index: int) -> Iterator[Frame]:
+    """The frames of the burst that begins after a key frame; none if the file cannot be read from there. ``index`` is
+    that of the first one."""
     capture = reader.capture
     at = key + SEEK_MARGIN / capture.get(cv2.CAP_PROP_FPS)
     if not capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * at) or not capture.grab():
-        return None
-    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-    picture = reader.picture()
-    if picture is None or not key <= time <= at + STRIDE:
-        return None
-    while capture.grab():
-        if capture.get(cv2.CAP_PROP_POS_MSEC) / 1000 >= time + MOTION_GAP - TIME_SLACK:
-            later = reader.picture()
-            if later is None or later.shape != picture.shape:
-                break
-            return make_frame(index, time, picture, fit_to_canvas(later))
-    return make_frame(index, time, picture)
+        return
+    start = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    if not key <= start <= at + SLOT:
+        return
+    time, next_slot = start, 0
+    while (slot := slot_of(time - start)) < BURST:
+        if slot >= next_slot and (picture := reader.picture()) is not None:
+            yield make_frame(index, time, picture)
+            index, next_slot = index + 1, slot + 1
+        if not capture.grab():
+            return
+        time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000

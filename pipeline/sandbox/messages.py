@@ -37,15 +37,13 @@ class Frame:
     """One frame of a clip.
 
     ``index`` counts the frames from 0. ``time`` is in seconds on the player's clock, which starts with the first sound
-    or picture. ``image`` is (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py). ``later_image`` is the
-    image MOTION_GAP seconds later, of the same shape, or None where there is none (photos, folders, the end of a clip).
-    ``preview_jpeg`` is the picture in its own proportions.
+    or picture. ``image`` is (H, W, 3) uint8 RGB on a canvas for the CNN (pipeline/canvas.py). ``preview_jpeg`` is the
+    picture in its own proportions.
     """
 
     index: int
     time: float
     image: np.ndarray
-    later_image: np.ndarray | None = None
     preview_jpeg: bytes = b""
 
 
@@ -93,11 +91,9 @@ def write_message(pipe: BufferedIOBase, message: Message) -> None:
     match message:
         case ClipInfo(kind, width, height, mime, claimed):
             _write_header(pipe, {"opened": [kind, width, height, mime, claimed]})
-        case Frame(index, time, image, later, jpeg):
-            _write_header(pipe, {"frame": [index, time, image.shape[:2], later is not None, len(jpeg)]})
-            for picture in (image, later):
-                if picture is not None:
-                    pipe.write(picture.data)
+        case Frame(index, time, image, jpeg):
+            _write_header(pipe, {"frame": [index, time, image.shape[:2], len(jpeg)]})
+            pipe.write(image.data)
             pipe.write(jpeg)
         case ClipEnd(duration, times, left_out):
             _write_header(pipe, {"ended": [duration, times, left_out[:MAX_NAMES]]})
@@ -142,19 +138,16 @@ def _seconds(value: float) -> float:
     return float(value)
 
 
-def _read_frame(
-    pipe: BufferedIOBase, index: int, time: float, canvas: list[int], has_later: bool, jpeg_bytes: int
-) -> Frame:
+def _read_frame(pipe: BufferedIOBase, index: int, time: float, canvas: list[int], jpeg_bytes: int) -> Frame:
     if tuple(canvas) not in (WIDE, TALL):
         raise ProtocolError
     image = _read_picture(pipe, *canvas)
-    later = _read_picture(pipe, *canvas) if has_later else None
     jpeg = _read_bytes(pipe, jpeg_bytes, MAX_JPEG_BYTES)
     # It will be decoded in this process: no other format, and none larger than what a child of ours makes.
     with Image.open(BytesIO(jpeg), formats=["JPEG"]) as header:
         if max(header.size) > 4 * PREVIEW_SIDE:
             raise ProtocolError
-    return Frame(int(index), _seconds(time), image, later, jpeg)
+    return Frame(int(index), _seconds(time), image, jpeg)
 
 
 def _read_picture(pipe: BufferedIOBase, height: int, width: int) -> np.ndarray:

@@ -45,11 +45,7 @@ def shrink_to_preview(image: np.ndarray, pixel_shape: Fraction = SQUARE) -> np.n
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def make_frame(index: int, time: float, picture: np.ndarray, later: np.ndarray | None = None) -> Frame:
-    """A frame from a bounded picture (H, W, 3) uint8 BGR and, on the canvas already, what comes MOTION_GAP later."""
+def make_frame(index: int, time: float, picture: np.ndarray) -> Frame:
+    """A frame from a bounded picture (H, W, 3) uint8 BGR."""
     jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-    return Frame(index, time, rgb(fit_to_canvas(picture)), None if later is None else rgb(later), jpeg)
-
-
-def rgb(image: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return Frame(index, time, cv2.cvtColor(fit_to_canvas(picture), cv2.COLOR_BGR2RGB), jpeg)

@@ -1,4 +1,10 @@
-"""Evenly spaced frames of a video, in one pass over its pictures."""
+"""The frames of a video, in one pass over its pictures: whole if it is short, else in bursts.
+
+Time is counted in slots of SLOT seconds; the first picture of a slot may become a frame. BURST consecutive slots are a
+burst. All slots of a short video are read. Of a longer one, every second burst is read, or every fourth, every eighth,
+and so on: as many as ``max_steps`` allows. So the frames of a burst are always SLOT seconds apart, near enough to show
+motion, and the bursts are spread evenly over the whole video.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +14,14 @@ from typing import Protocol
 
 import numpy as np
 
-from pipeline.canvas import fit_to_canvas
 from pipeline.limits import MAX_RATE, MAX_SECONDS
 from pipeline.sandbox.messages import ClipEnd, Frame, MediaError
 from pipeline.sandbox.pictures import make_frame
 
-STRIDE = 0.2  # seconds between the frames of a short clip
-MOTION_GAP = 0.2  # seconds from a frame to its later image
+SLOT = 0.2  # seconds between the frames of a burst
+BURST = 8  # slots
 TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many containers
+LARGEST_EXPONENT = 31  # more than the longest video of MAX_SECONDS needs, whatever that is set to
 
 
 class PictureReader(Protocol):
@@ -31,99 +37,96 @@ class PictureReader(Protocol):
         None if there is nothing to show."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Candidate:
-    """A picture that may become a frame: the first of its ``slot``, an interval of STRIDE seconds counted from 0."""
+    """A picture that may become a frame: the first of its ``slot``."""
 
     slot: int
     time: float
     picture: np.ndarray  # BGR, of preview size
-    later_image: np.ndarray | None = None  # BGR, on the canvas
-    needs_later: bool = True  # whether the later image can still come
 
 
 def sample_frames(
-    reader: PictureReader, name: str, max_steps: int, stride_exponent: int | None
+    reader: PictureReader, name: str, max_steps: int, exponent: int | None
 ) -> Generator[Frame | ClipEnd, None, int]:
-    """One pass over the pictures: evenly spaced frames, one for each 2^stride_exponent slots, and the ClipEnd.
+    """One pass over the pictures: the frames of every 2^exponent-th burst, at most ``max_steps``, and the ClipEnd.
 
-    ``stride_exponent`` follows from the claimed duration. None: no duration is claimed; then no frame is yielded before
-    the end. Returns the right exponent. If the clip was longer than claimed, some yielded frames are not in the final
-    clip. If it was so much shorter that a smaller exponent is right, no ClipEnd is yielded, and another pass with the
-    right exponent is needed. Raises MediaError if there is no picture.
+    ``exponent`` follows from the claimed duration. None: no duration is claimed; then no frame is yielded before the
+    end. Returns the right exponent. If the clip was longer than claimed, some yielded frames are not in the final clip.
+    If it was so much shorter that a smaller exponent is right, no ClipEnd is yielded, and another pass with the right
+    exponent is needed. Raises MediaError if there is no picture.
     """
     candidates: list[Candidate] = []
-    exponent, count, time, slots = stride_exponent or 0, 0, 0.0, SlotCounter()
+    is_claimed, exponent = exponent is not None, exponent or 0
+    count, time, slots = 0, 0.0, SlotCounter()
     for time in reader.times():
-        slot = int((time + TIME_SLACK) / STRIDE)
-        last = candidates[-1] if candidates else None
-        # A later image that comes a little early (at 12 frames a second, say) is better than none.
-        gap = (0.75 if slots.add(slot) else 1) * MOTION_GAP
-        is_due = last is None or slot >> exponent > last.slot >> exponent
-        is_later = last is not None and last.needs_later and time >= last.time + gap - TIME_SLACK
-        picture = reader.picture() if is_due or is_later else None
+        slot = slot_of(time)
+        slots.add(slot)
+        if not is_kept(slot, exponent) or (candidates and slot == candidates[-1].slot):
+            continue
+        picture = reader.picture()
         if picture is None:
             continue
-        if last is not None and is_later and picture.shape == last.picture.shape:
-            last.later_image = fit_to_canvas(picture)
-        if last is not None and last.needs_later:
-            last.needs_later = False
-            if stride_exponent is not None:
-                yield _frame(last, count)
-                count += 1
-        if is_due:
-            candidates.append(Candidate(slot, time, picture))
+        candidates.append(Candidate(slot, time, picture))
+        if is_claimed:
+            yield make_frame(count, time, picture)
+            count += 1
         while len(candidates) > max_steps:
             exponent += 1
-            candidates = thinned(candidates, exponent)
+            candidates = [candidate for candidate in candidates if is_kept(candidate.slot, exponent)]
     if not candidates:
         raise MediaError(f"{name} holds no picture that can be decoded.")
-    if exponent > slots.stride_exponent(max_steps):
-        return slots.stride_exponent(max_steps)
-    remaining = candidates if stride_exponent is None else [c for c in candidates[-1:] if c.needs_later]
-    for index, candidate in enumerate(remaining, count):
-        yield _frame(candidate, index)
+    if exponent > slots.exponent(max_steps):
+        return slots.exponent(max_steps)
+    if not is_claimed:
+        for index, candidate in enumerate(candidates):
+            yield make_frame(index, candidate.time, candidate.picture)
     yield ClipEnd(time, tuple(candidate.time for candidate in candidates))
     return exponent
 
 
-def thinned(candidates: list[Candidate], exponent: int) -> list[Candidate]:
-    """The first candidate of each interval of 2^exponent slots."""
-    intervals = [candidate.slot >> exponent for candidate in candidates]
-    return [c for k, c in enumerate(candidates) if k == 0 or intervals[k] > intervals[k - 1]]
+def slot_of(time: float) -> int:
+    """The slot in which a time lies, in seconds from the first picture."""
+    return int((time + TIME_SLACK) / SLOT)
+
+
+def is_kept(slot: int, exponent: int) -> bool:
+    """Whether the slot lies in one of every 2^exponent bursts. What is kept with an exponent is kept with all smaller
+    ones, so the frames of a longer video are always among those of a shorter one that begins alike."""
+    return slot // BURST % 2**exponent == 0
 
 
 class SlotCounter:
-    """Counts, for every k, the intervals of 2^k slots that hold a picture."""
+    """Counts, for every exponent, the slots that are kept and hold a picture."""
 
     def __init__(self) -> None:
-        self._last, self._counts = -1, [0] * 24
+        self._last, self._counts = -1, [0] * (LARGEST_EXPONENT + 1)
 
-    def add(self, slot: int) -> bool:
-        """Count a slot; slots come in rising order. Returns whether it is a new one."""
-        new = slot > self._last
-        for k in range(len(self._counts)):
-            if slot >> k == self._last >> k:
-                break  # for every larger k both lie in one interval, too
-            self._counts[k] += 1
+    def add(self, slot: int) -> None:
+        """Count a slot; slots come in rising order."""
+        if slot == self._last:
+            return
         self._last = slot
-        return new
+        for exponent in range(len(self._counts)):
+            if not is_kept(slot, exponent):
+                break  # nor is it with any larger exponent
+            self._counts[exponent] += 1
 
-    def stride_exponent(self, max_steps: int) -> int:
-        """The smallest k with at most ``max_steps`` intervals."""
+    def exponent(self, max_steps: int) -> int:
+        """The smallest exponent with which at most ``max_steps`` slots are kept."""
         return next(k for k, count in enumerate(self._counts) if count <= max_steps)
 
 
-def stride_exponent_for(seconds: float, max_steps: int) -> int | None:
-    """The stride exponent of a clip of this duration; None if the duration is unknown (0)."""
+def exponent_for(seconds: float, max_steps: int) -> int | None:
+    """The exponent of a clip of this duration with a picture in every slot; None if the duration is unknown (0)."""
     if seconds <= 0:
         return None
-    last = int((seconds + TIME_SLACK) / STRIDE)
-    return max(0, (last // max_steps).bit_length())
-
-
-def _frame(candidate: Candidate, index: int) -> Frame:
-    return make_frame(index, candidate.time, candidate.picture, candidate.later_image)
+    burst, slot = divmod(slot_of(seconds), BURST)
+    for exponent in range(LARGEST_EXPONENT):
+        bursts, after = divmod(burst, 2**exponent)
+        if bursts * BURST + (slot + 1 if after == 0 else BURST) <= max_steps:
+            return exponent
+    return LARGEST_EXPONENT
 
 
 def rising_times(stamps: Iterable[float | None], rate: float) -> Iterator[float]:

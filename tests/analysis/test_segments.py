@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from pipeline.analysis.segments import WINDOW, shot_boundaries, sliding_window_predictions
+from pipeline.analysis.segments import by_themselves, passage_predictions, passages, shot_boundaries
 from pipeline.media.reader import read_clip
 from pipeline.media.samples import sample_path
 from pipeline.models.encoder import FrameFeatures
@@ -15,9 +16,9 @@ from pipeline.report.figure_data import segments_data
 @pytest.fixture(scope="module")
 def takes(encoder, bikes, concert) -> tuple[list[FrameFeatures], int]:
     """Two takes, one after the other, as an edited clip would hold them; and where the second begins."""
-    first, second = (list(encoder.encode_frames(read_clip(path, 12).frames)) for path in (bikes, concert))
-    both = [FrameFeatures(k, float(k), f.appearance, f.motion) for k, f in enumerate([*first, *second])]
-    return both, len(first)
+    first, second = (encoder.encode_clip(read_clip(path, 12)) for path in (bikes, concert))
+    both = [replace(frame, index=k, time=0.2 * k) for k, frame in enumerate([*first[:6], *second[:8]])]
+    return list(encoder.with_motion(both)), 6
 
 
 def test_the_cut_between_two_takes_is_found(takes):
@@ -27,33 +28,48 @@ def test_the_cut_between_two_takes_is_found(takes):
 
 
 def test_a_montage_is_cut_where_its_scenes_change(encoder, bikes):
-    """Seen by eye: five scenes, which begin with the frames 0, 2, 4, 7 and 10."""
-    assert set(shot_boundaries(list(encoder.encode_frames(read_clip(bikes).frames)))) >= {2, 4, 7, 10}
+    """Seen by eye: five scenes; the times in seconds between which the later ones begin."""
+    features = encoder.encode_clip(read_clip(bikes))
+    cuts = [features[step].time for step in shot_boundaries(features)]
+    for start, end in ((0.8, 1.6), (2.4, 3.2), (4.8, 5.6), (7.2, 8.0)):
+        assert any(start < cut <= end for cut in cuts)
 
 
 def test_a_camera_that_shakes_is_no_cut(encoder):
-    assert shot_boundaries(list(encoder.encode_frames(read_clip(sample_path("carphone")).frames))) == []
+    assert shot_boundaries(encoder.encode_clip(read_clip(sample_path("carphone")))) == []
 
 
-def test_after_a_cut_nothing_is_remembered(takes, lstm):
+def test_passages_cover_the_clip_and_end_at_cuts_and_gaps():
+    times = [0.0, 0.2, 0.4, 0.6, *[7.0 + 0.2 * k for k in range(11)]]
+    features = [FrameFeatures(k, time, np.zeros(1, np.float32)) for k, time in enumerate(times)]
+    assert passages(features, [2]) == [(0, 2), (2, 4), (4, 12), (12, 15)]
+    assert passages(features[:1], []) == [(0, 1)]
+
+
+def test_after_a_cut_nothing_is_remembered(takes, lstm, encoder):
     features, border = takes
-    track = sliding_window_predictions(lstm, features, [border])
-    alone = sliding_window_predictions(lstm, features[border:], [])
+    track = passage_predictions(lstm, encoder.video, features, [border])
+    alone = passage_predictions(lstm, encoder.video, features[border:], [])
     np.testing.assert_allclose(track[border:], alone, atol=1e-6)
 
 
-def test_a_moment_is_what_the_recogniser_says_of_its_window(takes, lstm):
-    features, _ = takes
-    now = WINDOW + 1
-    *_, last = lstm.predict(features[now - WINDOW + 1 : now + 1])
-    np.testing.assert_array_equal(sliding_window_predictions(lstm, features, [])[now], last.probabilities)
-
-
-def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm):
+def test_a_passage_is_read_as_a_clip_of_its_own(takes, lstm, encoder):
+    """Also what the video encoder says so far is said of the passage, not of the clip before it."""
     features, border = takes
-    found = segments_data(lstm, features, float(len(features)), [])["pieces"]
+    passage = by_themselves(features[border:], encoder.video)
+    assert np.abs(np.stack([f.motion.logits for f in passage])[0] - features[border].motion.logits).max() > 0.1
+    first = encoder.video.classify(passage[0].motion.features[None])[0]
+    np.testing.assert_allclose(passage[0].motion.logits, first, atol=1e-3)
+    *_, last = lstm.predict(passage)
+    track = passage_predictions(lstm, encoder.video, features, [border])
+    np.testing.assert_array_equal(track[border:], [last.probabilities] * len(passage))
+
+
+def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm, encoder):
+    features, border = takes
+    found = segments_data(lstm, encoder.video, features, 0.2 * len(features), [])["pieces"]
     assert found[0][0] == 0.0
-    assert found[-1][1] == len(features)
+    assert found[-1][1] == pytest.approx(0.2 * len(features))
     assert all(one[1] == other[0] for one, other in pairwise(found))
-    assert any(start == border and cut for start, _, _, cut in found)
+    assert any(start == pytest.approx(0.2 * border) and cut for start, _, _, cut in found)
     assert found[-1][2]["label"] == "performing music"

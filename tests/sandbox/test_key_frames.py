@@ -11,9 +11,9 @@ import pytest
 from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.reader import MAX_STEPS
 from pipeline.sandbox.decode import decode
-from pipeline.sandbox.key_frames import SEEK_MARGIN, key_times
+from pipeline.sandbox.key_frames import SEEK_MARGIN, burst_starts, key_times
 from pipeline.sandbox.opencv_reader import opened_by_opencv
-from pipeline.sandbox.sampling import MOTION_GAP, sample_frames
+from pipeline.sandbox.sampling import BURST, SLOT, sample_frames
 from pipeline.sandbox.videos import inspect
 
 SECONDS, RATE = 240, 10
@@ -48,17 +48,26 @@ def whole(path: Path) -> Clip:
     return ClipStream(decode(path, MAX_STEPS, "clip")).clip()
 
 
+def bursts(clip: Clip) -> list[np.ndarray]:
+    """The times of the frames of each burst."""
+    times = np.array([frame.time for frame in clip.frames])
+    return np.split(times, np.flatnonzero(np.diff(times) > 2 * SLOT) + 1)
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi", "mov", "ts"])
-def test_frames_are_true_and_evenly_spread(make_long, suffix):
+def test_bursts_are_true_and_evenly_spread(make_long, suffix):
     path = make_long(40, suffix)
     clip = whole(path)
-    times = [frame.time for frame in clip.frames]
     assert clip.duration == pytest.approx(SECONDS, abs=0.3)
-    assert 12 <= len(clip.frames) <= MAX_STEPS
-    assert max(np.diff(times)) <= 2 * clip.duration / 12
+    assert MAX_STEPS / 2 < len(clip.frames) <= MAX_STEPS
+    for burst in bursts(clip):
+        assert len(burst) == BURST
+        assert np.diff(burst) == pytest.approx(SLOT, abs=0.01)
+    starts = [burst[0] for burst in bursts(clip)]
+    assert np.diff(starts) == pytest.approx(np.mean(np.diff(starts)), abs=4.0)  # as near as key frames are
+    assert clip.duration - starts[-1] < 2 * max(np.diff(starts))
     for frame in clip.frames:
         assert frame.image.mean() == pytest.approx(brightness(frame.time), abs=3)
-        assert frame.later_image.mean() == pytest.approx(brightness(frame.time + MOTION_GAP), abs=3)
 
 
 @pytest.mark.parametrize("preset", ["ultrafast", "veryfast"])
@@ -68,8 +77,15 @@ def test_they_are_found_where_they_are(make_long, suffix, preset):
     assert key_times(path, "clip", inspect(path, "clip"), 12.8) == pytest.approx(
         [4.0 * k for k in range(SECONDS // 4)], abs=0.01
     )
-    times = [frame.time for frame in whole(path).frames]
-    assert (np.array(times) - SEEK_MARGIN / RATE + 2) % 4 == pytest.approx(2, abs=0.01)
+    starts = np.array([burst[0] for burst in bursts(whole(path))])
+    assert (starts - SEEK_MARGIN / RATE + 2) % 4 == pytest.approx(2, abs=0.01)
+
+
+def test_bursts_do_not_overlap():
+    keys = [0.0, 0.5, 12.7, 13.0, 14.4, 25.5, 25.7, 30.0]
+    assert burst_starts(keys, 12.8) == [0.0, 13.0, 25.7]
+    assert burst_starts([0.0, 12.5, 13.0, 14.4, 30.0], 12.8) == [0.0, 13.0, 30.0]
+    assert burst_starts([0.0, 25.0, 25.7, 27.0], 12.8) == [0.0, 25.0, 27.0]
 
 
 @pytest.mark.parametrize("every", [1, 2000])

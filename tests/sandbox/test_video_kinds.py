@@ -42,7 +42,6 @@ def test_interlaced_pictures_are_shown_whole(tmp_path, name):
     clip = read_clip(path)
     assert len(clip.frames) == 6
     assert all(shows_scene(frame.image) for frame in clip.frames)
-    assert all(shows_scene(frame.later_image) for frame in clip.frames[:-1])
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(browser_copy(path))
     assert all(shows_scene(frame.image, 20) for frame in read_clip(copy).frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 from pipeline.analysis.hedging import Answer
@@ -59,8 +60,9 @@ def _encode(key: str, file: ClipFile, cell: str, progress: Progress, max_steps: 
             features = encoder().encode_clip(stream, None if info.kind == "photo" else preview.add)
             clip = stream.clip()
         noted.notes["frames"] = len(features)
-        # Of a second reading with more frames no picture is shown.
-        pictures = tuple(frame.preview_jpeg for frame in clip.frames) if max_steps == MAX_STEPS else ()
+        pictures = tuple(frame.preview_jpeg for frame in clip.frames)
+        if max_steps != MAX_STEPS:  # of a second reading no picture is shown, and no other order is read
+            pictures, features = (), tuple(replace(frame, video_frame=None) for frame in features)
     return EncodedClip(key, clip.kind, clip.duration, features, pictures, clip.mime)
 
 

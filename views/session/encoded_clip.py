@@ -13,11 +13,11 @@ import streamlit as st
 
 from pipeline.media.clip import decode_jpeg
 from pipeline.models.encoder import FrameFeatures
-from pipeline.report.figure_data import data_uri
+from pipeline.report.figure_data import Film, film
 
 T = TypeVar("T")
 
-BYTES_KEPT = 48_000_000  # of recent clips: about 70 short ones, or about 24 of a minute and more
+BYTES_KEPT = 96_000_000  # of recent clips: about 30 of four seconds, or about 10 of ten seconds and more
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class EncodedClip:
     mime: str | None  # under which a browser plays the file itself, if it can
 
     @property
-    def data_uris(self) -> list[str]:
-        """The pictures as the browser takes them; not kept, because they would double the size of a clip."""
-        return [data_uri(picture) for picture in self.pictures]
+    def film(self) -> Film:
+        """The film strip as the browser takes it; not kept, because it would add to the size of a clip."""
+        return film(self.pictures)
 
     def picture(self, index: int) -> np.ndarray:
         """One frame, (H, W, 3) uint8 RGB, small."""

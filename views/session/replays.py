@@ -33,7 +33,7 @@ def input_sensitivity(clip: EncodedClip, cell: str) -> np.ndarray:
 
 
 def captions_per_frame(clip: EncodedClip, cell: str) -> list[Caption]:
-    """The caption after every frame, by beam search of width BEAM."""
+    """The caption after every frame that the captioner read, by beam search of width BEAM."""
     model = caption_model(captioner_for(clip.kind), cell)
     return recent_clips().prediction(
         clip, f"captions {cell}", lambda: model.captions_per_frame(model.encode(clip.features), BEAM)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.caption import Caption
-from pipeline.report.figure_data import data_uri
+from pipeline.report.figure_data import data_uri, film
 from views.components.component import component
 
 _component = component("caption_figure")
@@ -29,16 +29,28 @@ def photo(clip: str, sentence: str, picture: bytes, grid: tuple[int, int], looke
 
 
 def words(
-    clip: str, sentence: str, kind: str, times: Sequence[float], captions: Sequence[Caption], threshold: float
+    clip: str,
+    sentence: str,
+    kind: str,
+    times: Sequence[float],
+    read: Sequence[int],
+    captions: Sequence[Caption],
+    threshold: float,
 ) -> None:
-    """The sentence after the last frame or after the one at the cursor; ``times`` and ``captions`` one a frame."""
-    data = {"part": "words", "kind": kind, "threshold": threshold, **_tellings(clip, sentence, times, captions)}
+    """The sentence as it stands at the cursor; ``times`` are those of the clip's frames, ``captions`` those after the
+    frames that were ``read``."""
+    data = {"part": "words", "kind": kind, "threshold": threshold, **_tellings(clip, sentence, times, read, captions)}
     _component(key="sentence-words", data=data)
 
 
 def maps(clip: str, sentence: str, picture: bytes, grid: tuple[int, int], caption: Caption) -> None:
     """The attention before each word of a photo's sentence, one small picture a word."""
-    data = {"part": "maps", "picture": data_uri(picture), "grid": grid, **_tellings(clip, sentence, [0.0], [caption])}
+    data = {
+        "part": "maps",
+        "picture": data_uri(picture),
+        "grid": grid,
+        **_tellings(clip, sentence, [0.0], [0], [caption]),
+    }
     _component(key="sentence-maps", data=data)
 
 
@@ -48,14 +60,18 @@ def moments(
     times: Sequence[float],
     duration: float,
     pictures: Sequence[bytes],
+    read: Sequence[int],
     captions: Sequence[Caption],
 ) -> None:
-    """Which frames of a clip each word attended to, and how the sentence changed."""
-    data = {"part": "moments", "kind": "video", "duration": duration, "pictures": [data_uri(p) for p in pictures]}
-    _component(key="sentence-moments", data={**data, **_tellings(clip, sentence, times, captions)})
+    """Which of the frames that were ``read`` each word attended to, and how the sentence changed. ``times`` and
+    ``pictures`` are those of all frames of the clip."""
+    data = {"part": "moments", "kind": "video", "duration": duration, "film": film(pictures, read)}
+    _component(key="sentence-moments", data={**data, **_tellings(clip, sentence, times, read, captions)})
 
 
-def _tellings(clip: str, sentence: str, times: Sequence[float], captions: Sequence[Caption]) -> dict[str, Any]:
+def _tellings(
+    clip: str, sentence: str, times: Sequence[float], read: Sequence[int], captions: Sequence[Caption]
+) -> dict[str, Any]:
     told = [
         {
             "sure": caption.is_confident,
@@ -72,4 +88,5 @@ def _tellings(clip: str, sentence: str, times: Sequence[float], captions: Sequen
         }
         for caption in captions
     ]
-    return {"clip": clip, "sentence": sentence, "times": [round(t, 3) for t in times], "tellings": told}
+    shared = {"clip": clip, "sentence": sentence, "times": [round(t, 3) for t in times]}
+    return {**shared, "read": list(read), "tellings": told}

@@ -7,13 +7,13 @@ const DARK = 0.78 // how much of the light is taken from where the network did n
 
 function chosenWord(data, step) {
   const shared = window.unrollWord
-  const words = data.tellings[step].words
+  const words = tellingAt(data, step).words
   if (shared && shared.sentence === data.sentence && shared.word < words.length) return shared.word
   return sharpest(words)
 }
 
 function choose(data, step, word) {
-  const looked = data.tellings[step].words[word].looked
+  const looked = tellingAt(data, step).words[word].looked
   window.unrollWord = { sentence: data.sentence, word, looked }
   document.dispatchEvent(new CustomEvent("unroll-word", { detail: window.unrollWord }))
 }
@@ -22,6 +22,11 @@ function onWord(data, signal, show) {
   document.addEventListener("unroll-word", (e) => e.detail.sentence === data.sentence && show(e.detail.word, e.detail.looked), {
     signal,
   })
+}
+
+function tellingAt(data, step) {
+  // The sentence after the last frame that was read, up to this step.
+  return data.tellings[data.read.findLastIndex((k) => k <= step)]
 }
 
 function sharpest(words) {
@@ -55,7 +60,7 @@ function words(root, data, signal) {
   root.append(when, sentence, chosen, bars, el("p", { class: "foot" }, notes, copy))
   let step = 0
   const open = (word) => {
-    const telling = data.tellings[step]
+    const telling = tellingAt(data, step)
     const said = telling.words[word]
     ;[...sentence.children].forEach((button, k) => button.setAttribute("aria-pressed", String(k === word)))
     const before = telling.words.slice(0, word).map((w) => w.word).join(" ")
@@ -64,7 +69,7 @@ function words(root, data, signal) {
   }
   onStep(data, signal, (now) => {
     step = now
-    const telling = data.tellings[step]
+    const telling = tellingAt(data, step)
     when.textContent = (telling.sure ? "" : "A guess. ") + whenText(data, step)
     sentence.classList.toggle("unsure", !telling.sure)
     sentence.replaceChildren(...telling.words.map((w, k) => wordButton(w, () => choose(data, step, k))))
@@ -79,7 +84,7 @@ function words(root, data, signal) {
     if (next) next.focus()
   }, { signal })
   copy.addEventListener("click", () => {
-    const text = data.tellings[step].words.map((w) => w.word).join(" ").trim()
+    const text = tellingAt(data, step).words.map((w) => w.word).join(" ").trim()
     navigator.clipboard.writeText(text).then(() => (copy.textContent = "Copied"), () => (copy.textContent = "Not allowed here"))
     setTimeout(() => (copy.textContent = "Copy"), 1500)
   }, { signal })
@@ -101,7 +106,7 @@ function maps(root, data, signal) {
 }
 
 function moments(root, data, signal) {
-  const texts = data.tellings.map((t) => t.words.map((w) => w.word).join(" ").trim())
+  const texts = data.times.map((_, step) => tellingAt(data, step).words.map((w) => w.word).join(" ").trim())
   const looks = el("div", { class: "looks" })
   const history = el("ol", { class: "history" })
   timeAxis(root, data, signal, {
@@ -121,11 +126,12 @@ function moments(root, data, signal) {
   root.append(el("p", { class: "when" }, "How the sentence changed"), history)
   let rows = []
   onStep(data, signal, (step) => {
-    rows = data.tellings[step].words.map((w, k) => {
-      const cells = data.times.map((_, t) => {
+    rows = tellingAt(data, step).words.map((w, k) => {
+      const cells = data.film.map(([, span], n) => {
         const cell = el("span", {})
-        const share = w.looked && t < w.looked.length ? w.looked[t] : 0
-        cell.style.opacity = Math.min(1, share * Math.sqrt(step + 1)).toFixed(3)
+        const share = w.looked && n < w.looked.length ? w.looked[n] : 0
+        cell.style.gridColumn = `span ${span}`
+        cell.style.opacity = Math.min(1, share * Math.sqrt(w.looked?.length ?? 1)).toFixed(3)
         return cell
       })
       const row = el("div", { class: "look" }, ...cells, el("b", {}, w.word || "(end)"))

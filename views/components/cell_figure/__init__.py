@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.cell_trace import GateTerms
-from pipeline.report.figure_data import time_axis
+from pipeline.report.figure_data import data_uri, time_axis
 from views.components.component import component
 from views.session.encoded_clip import EncodedClip
 
@@ -42,7 +42,7 @@ def strips(
     ]
     curves = {name: [float(f"{v:.4g}") for v in values] for name, values in memory.items()}
     data = {
-        "pictures": clip.data_uris,
+        "film": clip.film,
         "strips": rows,
         "units": next(iter(parts.values())).shape[1],
     }
@@ -68,7 +68,7 @@ def unrolled(clip: EncodedClip, weights: int) -> None:
     """The cell unrolled over the frames; ``weights`` is the number of its parameters."""
     count = len(clip.pictures)
     chosen = list(range(count)) if count <= DRAWN else [*range(DRAWN - 1), count - 1]
-    pictures = [clip.data_uris[k] for k in chosen]
+    pictures = [data_uri(clip.pictures[k]) for k in chosen]
     _mount(
         "unrolled",
         clip,

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from pipeline.analysis.reading import ClipReading
 from pipeline.models.action import ActionModel
-from pipeline.models.caption import Caption
+from pipeline.models.caption import Caption, frames_read
+from pipeline.models.video_encoder import VideoEncoder
 from pipeline.report import figure_data, figure_sources
 from views.components.component import component
 from views.session.encoded_clip import EncodedClip
@@ -22,18 +23,20 @@ _component = component("clip_figure", figure_sources.CLIP_FIGURE)
 
 def stage(clip: EncodedClip) -> None:
     """The frame at the cursor, large: for photos, and for videos that a browser cannot play."""
-    _mount("stage", clip, {"pictures": clip.data_uris})
+    _mount("stage", clip, {"film": clip.film})
 
 
 def verdict(clip: EncodedClip, reading: ClipReading, captions: Sequence[Caption]) -> None:
-    """The label, the top five and the caption, after the frame at the cursor."""
-    said = [[caption.text, caption.is_confident] for caption in captions]
+    """The label, the top five and the caption, after the frame at the cursor; ``captions`` are those after the frames
+    that the captioner read."""
+    times = [frame.time for frame in clip.features]
+    said = figure_data.said(captions, frames_read(times), len(times))
     _mount("verdict", clip, {**figure_data.verdict(reading), "said": said})
 
 
 def timeline(clip: EncodedClip, reading: ClipReading, model: ActionModel) -> None:
     """Film strip, probabilities after each frame and hidden state; mouse, touch or keys move the cursor."""
-    _mount("timeline", clip, {"pictures": clip.data_uris, **figure_data.timeline(reading, model, clip.features)})
+    _mount("timeline", clip, {"film": clip.film, **figure_data.timeline(reading, model, clip.features)})
 
 
 def letters(clip: EncodedClip, reading: ClipReading) -> None:
@@ -41,15 +44,18 @@ def letters(clip: EncodedClip, reading: ClipReading) -> None:
     _mount("letters", clip, figure_data.letters(reading))
 
 
-def segments(clip: EncodedClip, longer: EncodedClip, model: ActionModel, reading: ClipReading) -> None:
+def segments(
+    clip: EncodedClip, longer: EncodedClip, model: ActionModel, video: VideoEncoder | None, reading: ClipReading
+) -> None:
     """The segments of a long clip; ``longer`` is the same clip with more frames."""
     names = figure_data.chart_labels(reading)
-    _mount("pieces", clip, figure_data.segments_data(model, longer.features, clip.duration, names))
+    _mount("pieces", clip, figure_data.segments_data(model, video, longer.features, clip.duration, names))
 
 
 def comparison(clip: EncodedClip, reading: ClipReading, other: ClipReading, order: Sequence[int]) -> None:
     """The curves of a clip as it is, and of the same frames in another order (see analysis/what_if.py)."""
-    _mount("comparison", clip, {"pictures": clip.data_uris, **figure_data.comparison(reading, other, order)})
+    pictures = [clip.pictures[k] if k >= 0 else None for k in order]
+    _mount("comparison", clip, {"film": figure_data.film(pictures), **figure_data.comparison(reading, other)})
 
 
 def _mount(part: str, clip: EncodedClip, data: figure_data.Data) -> None:
