@@ -107,7 +107,7 @@ def cache_motion(checkpoint: Path, folder: Path) -> None:
     for entry in json.loads((folder / "index.json").read_text()):
         if (first := entry["video_first"]) >= 0:
             rows = slice(first, first + entry["frames"])
-            motion[rows] = [one.features for one in encoder.read(pictures[rows], entry["times"])[0]]
+            motion[rows] = [one.features for one in encoder.read(list(pictures[rows]), entry["times"])[0]]
     np.save(folder / "motion.npy", motion)
 
 

@@ -230,8 +230,8 @@ def tune(start: MoViNetA0Stream, sampler: Sampler, args: argparse.Namespace) -> 
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     device = sampler.data.device
-    network = widened(start, sampler.labels).to(device, memory_format=torch.channels_last)
-    teacher = start.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    network = widened(start, sampler.labels).to(memory_format=torch.channels_last).to(device)
+    teacher = start.to(memory_format=torch.channels_last).to(device).eval().requires_grad_(False)
     columns, dropout = torch.tensor(kinetics_columns(), device=device), nn.Dropout(HIDDEN_DROPOUT)
     steps = args.steps
     new = [p for name, p in network.named_parameters() if name.startswith("classifier")]

@@ -103,6 +103,7 @@ def cache_stills(out: Path) -> list[SmallVideo]:
     for number, item in enumerate(i for i in load_items() if i.source == "msrvtt"):
         path = str(item.paths[len(item.paths) // 2])
         picture = cv2.imread(path)
+        assert picture is not None, path
         file = f"still{number:05d}.jpg"
         cv2.imwrite(str(out / file), squeezed(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
         stills.append(SmallVideo(file, -1, item.source, item.group, item.label, path, 0, 1))

@@ -76,14 +76,18 @@ def class_activation(clip: EncodedClip, model: ActionModel, label: str) -> None:
     left, right = st.columns([6, 5], gap="large")
     count = len(clip.features)
     frame = right.slider("frame", 1, count, count // 2 + 1, key=f"evidence-frame-{count}") - 1 if count > 1 else 0
+    name = model.image_label(label)
+    if name is None:
+        right.markdown(f"The CNN of single frames has no word for **{label}**: only motion can tell it.")
+        return
     regions, grid = frame_regions(clip, frame)
-    evidence = class_activation_map(model.network.frame_evidence, regions, model.labels.index(label))
+    evidence = class_activation_map(model.network.image_opinion, regions, model.image_labels.index(name))
     with left:
         caption_figure.photo(
-            clip.digest, f"{clip.digest}-{frame}-{label}", clip.pictures[frame], grid, np.maximum(evidence, 0)
+            clip.digest, f"{clip.digest}-{frame}-{name}", clip.pictures[frame], grid, np.maximum(evidence, 0)
         )
     right.markdown(
-        f"Bright regions support **{label}** in this frame by itself. The CNN's score is the sum over its "
+        f"Bright regions support **{name}** in this frame by itself. The CNN's score is the sum over its "
         f"{len(evidence)} regions: {evidence.clip(0).sum():+.2f} for the label and {evidence.clip(max=0).sum():+.2f} "
         "against it."
     )

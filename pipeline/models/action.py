@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models import efficientnet_lite, movinet
-from pipeline.models.checkpoint import WEIGHTS, Card, load_checkpoint
+from pipeline.models.checkpoint import WEIGHTS, Card, check_labels, load_checkpoint
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.recurrent import CELLS, State
 
@@ -50,7 +50,7 @@ class ActionState(NamedTuple):
 
     cell: State
     image_log_probs: Tensor  # (1, I): the sum over all frames
-    count: Tensor  # (): how many frames are in the sum
+    frame_count: Tensor  # (): how many frames are in the sum
 
 
 class Opinions(NamedTuple):
@@ -147,7 +147,8 @@ class ActionModel:
         self.finer: dict[str, list[str]] = card["finer"]
         self.temperatures: list[float] = card["temperatures"]  # of stills, of videos
         self.threshold: float = card["threshold"]
-        self._image_columns = [self.labels.index(label) for label in card["image_labels"]]
+        self.image_labels: list[str] = card["image_labels"]
+        self._image_columns = [self.labels.index(label) for label in self.image_labels]
 
     def initial_state(self) -> ActionState:
         """The state before the first frame."""
@@ -159,8 +160,8 @@ class ActionModel:
         network = self.network
         appearance, motion, opinions = self._read([frame])
         cell = network.cell.step(network.cell_inputs(appearance, motion, opinions), state.cell)
-        state = ActionState(cell, state.image_log_probs + opinions.image, state.count + 1)
-        so_far = opinions._replace(image=state.image_log_probs / state.count)
+        state = ActionState(cell, state.image_log_probs + opinions.image, state.frame_count + 1)
+        so_far = opinions._replace(image=state.image_log_probs / state.frame_count)
         logits = network.pool(cell.h, so_far)[0] / self.temperatures[frame.motion is not None]
         return ActionStep(frame.index, frame.time, logits.softmax(0).numpy(), cell.h[0].numpy().copy()), state
 
@@ -190,6 +191,12 @@ class ActionModel:
         probabilities[:, self._image_columns] = opinion.softmax(-1).numpy()
         return probabilities
 
+    def image_label(self, label: str) -> str | None:
+        """The label of the image opinion that says this label or, less precisely, covers it; None if it has none."""
+        if label in self.image_labels:
+            return label
+        return next((name for name in self.image_labels if label in self.finer.get(name, ())), None)
+
     def _read(self, features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Opinions]:
         """Appearance (T, D), motion (T, E; zeros where unknown) and the opinions of single frames."""
         appearance = torch.from_numpy(np.stack([frame.appearance for frame in features]))
@@ -204,10 +211,11 @@ class ActionModel:
 
 def load_action(cell: str = "lstm", weights: Path = WEIGHTS) -> ActionModel:
     """The shipped recogniser with one of CELLS. Raises KeyError for another name, CheckpointError for a missing or
-    damaged checkpoint."""
+    damaged checkpoint, or one whose labels do not fit."""
     if cell not in CELLS:
         raise KeyError(f"No cell is called {cell!r}; there are {', '.join(CELLS)}.")
     tensors, card = load_checkpoint(weights / f"action-{cell}")
+    check_labels(f"action-{cell}", card, len(tensors["readout.bias"]))
     sizes = len(card["image_labels"]), len(card["labels"]), card["projected"], card["hidden"]
     network = ActionNetwork(cell, *sizes)
     network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()}, strict=True)

@@ -22,11 +22,17 @@ def test_streaming_equals_batch(cell, bikes_features):
     """One frame at a time, at constant cost, says what the whole clip at once says."""
     model = load_action(cell)
     steps = list(model.predict(iter(bikes_features)))
-    appearance = torch.from_numpy(np.stack([f.appearance for f in bikes_features]))[None]
+    tensors = [
+        torch.from_numpy(np.stack(rows))[None]
+        for rows in (
+            [frame.appearance for frame in bikes_features],
+            [frame.motion.features for frame in bikes_features],
+            [frame.motion.logits for frame in bikes_features],
+        )
+    ]
     with torch.inference_mode():
-        unknown = torch.zeros_like(appearance), torch.zeros(1, len(bikes_features), dtype=torch.bool)
-        logits = model.network(appearance, *unknown)[0]
-        expected = (logits / model.temperature).softmax(1).numpy()
+        logits = model.network(*tensors, torch.ones(1, len(bikes_features), dtype=torch.bool))[0]
+        expected = (logits / model.temperatures[True]).softmax(1).numpy()
     np.testing.assert_allclose(np.stack([s.probabilities for s in steps]), expected, atol=1e-5)
 
 
@@ -38,6 +44,21 @@ def test_steps_are_distributions_and_states_are_bounded(cell, bikes_features):
         assert step.probabilities.sum() == pytest.approx(1, abs=1e-5)
         assert step.probabilities.shape == (len(model.labels),)
         assert np.abs(step.hidden).max() <= 1
+
+
+def test_a_photo_is_read_without_motion(lstm, encoder, cat):
+    """Where nothing moves, no weight is read from the state: the prediction leans on labels that images can tell."""
+    (step,) = lstm.predict(encoder.encode_clip(read_clip(cat)))
+    by_name = [lstm.labels.index(label) for label in lstm.image_labels]
+    assert step.probabilities[by_name].sum() > 0.5
+
+
+def test_every_label_that_an_image_label_covers_has_it(lstm):
+    for label in lstm.image_labels:
+        assert lstm.image_label(label) == label
+        for finer in lstm.finer.get(label, ()):
+            assert lstm.image_label(finer) is not None
+    assert lstm.image_label("abseiling") != "cooking"
 
 
 def test_the_stream_is_lazy(lstm, bikes_features):
