@@ -122,6 +122,18 @@ def test_missing_places_change_nothing(model, seen):
         assert one.probability == pytest.approx(other.probability, abs=1e-5)
 
 
+@pytest.mark.parametrize("times", [[0.0], [0.2 * k for k in range(24)], [0.2 * k for k in range(64)],
+                                   [12.8 * k + 0.2 * n for k in range(8) for n in range(8)]])  # fmt: skip
+def test_a_captioner_reads_few_frames_spread_over_the_clip(times):
+    read = frames_read(times)
+    assert read[0] == 0
+    assert read[-1] == len(times) - 1
+    assert read == sorted(set(read))
+    assert len(read) <= MAX_FRAMES
+    assert len(read) == len(times) or len(read) > MAX_FRAMES / 2
+    assert len({round(times[k] // 12.8) for k in read}) == len({round(time // 12.8) for time in times})
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(KeyError, match="poem"):
         load_caption("poem", "lstm")
