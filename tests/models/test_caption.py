@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.caption import DECODERS, CaptionModel, ClipDecoder, load_caption
+from pipeline.models.caption import DECODERS, MAX_FRAMES, CaptionModel, ClipDecoder, frames_read, load_caption
 from pipeline.models.decoding import force_decode, nucleus_sampler
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import START, UNKNOWN
