@@ -1,8 +1,8 @@
 """The whole path from a file to an action, compared with its limit: several clips in a row, and one clip alone.
 
-The limit is the time of an ideal pipeline of two stages, decoding with resizing and the CNN: the time of the slower
+The limit is the time of an ideal pipeline of two stages, decoding with resizing and the CNNs: the time of the slower
 stage alone, but at least the processor time of both divided by the number of cores, because the stages share them. One
-clip alone cannot reach the limit: the CNN waits for the first frame, and the prediction for the last.
+clip alone cannot reach the limit: the CNNs wait for the first frame, and the prediction for the last.
 """
 
 from __future__ import annotations
@@ -34,13 +34,14 @@ def measure(rounds: int) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         write_clip(path, SECONDS)
-        frames = read_clip(path).frames
+        clip_here = read_clip(path)
+        frames = clip_here.frames
 
         def decode_here() -> None:
             ClipStream(decode(path, MAX_STEPS, "clip")).clip()
 
         def encode() -> None:
-            list(encoder.encode_frames(frames))
+            list(encoder.encode_frames(clip_here))
 
         def one_clip() -> None:
             list(run_each(open_streams([str(path)]), lambda stream: read(stream, encoder, model)))
@@ -51,20 +52,20 @@ def measure(rounds: int) -> Iterator[Result]:
         ways = {
             "decoding": decode_here,
             "child": lambda: read_clip(path),
-            "CNN": encode,
+            "CNNs": encode,
             "one": one_clip,
             "many": clips_in_a_row,
         }
         seconds = side_by_side(ways, rounds)
         work = (processor_seconds(decode_here) + processor_seconds(encode)) / os.cpu_count()
-    slower = max(seconds["decoding"], seconds["CNN"], key=statistics.median)
+    slower = max(seconds["decoding"], seconds["CNNs"], key=statistics.median)
     limit = max(statistics.median(slower), work)
     one, clip = seconds["one"], [s / CLIPS for s in seconds["many"]]
-    in_turn = [a + b for a, b in zip(seconds["decoding"], seconds["CNN"], strict=True)]
+    in_turn = [a + b for a, b in zip(seconds["decoding"], seconds["CNNs"], strict=True)]
     rates = [len(frames) / s for s in clip]
     yield result("end_to_end_over_limit", rates, "frames/s", limit / statistics.median(clip), "an ideal pipeline")
     yield result("end_to_end_over_slower_stage", rates, "frames/s", ratio(slower, clip), "its slower stage alone")
-    yield result("end_to_end_over_stages_in_turn", clip, "s", ratio(in_turn, clip), "decoding, and then the CNN")
+    yield result("end_to_end_over_stages_in_turn", clip, "s", ratio(in_turn, clip), "decoding, and then the CNNs")
     yield result("one_clip_over_limit", one, "s", limit / statistics.median(one), "an ideal pipeline")
     child = seconds["child"]
     yield result("child_over_this_process", child, "s", ratio(child, seconds["decoding"]), "decoding here (<= 1.15)")

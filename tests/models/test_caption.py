@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.models.caption import DECODERS, CaptionModel, ClipDecoder, load_caption
+from pipeline.models.caption import DECODERS, MAX_FRAMES, CaptionModel, ClipDecoder, frames_read, load_caption
 from pipeline.models.decoding import force_decode, nucleus_sampler
 from pipeline.models.recurrent import CELLS
 from pipeline.models.vocabulary import START, UNKNOWN
@@ -120,6 +120,18 @@ def test_missing_places_change_nothing(model, seen):
     for one, other in zip(model.stream_words(short), model.stream_words(long), strict=True):
         assert one.word == other.word
         assert one.probability == pytest.approx(other.probability, abs=1e-5)
+
+
+@pytest.mark.parametrize("times", [[0.0], [0.2 * k for k in range(24)], [0.2 * k for k in range(64)],
+                                   [12.8 * k + 0.2 * n for k in range(8) for n in range(8)]])  # fmt: skip
+def test_a_captioner_reads_few_frames_spread_over_the_clip(times):
+    read = frames_read(times)
+    assert read[0] == 0
+    assert read[-1] == len(times) - 1
+    assert read == sorted(set(read))
+    assert len(read) <= MAX_FRAMES
+    assert len(read) == len(times) or len(read) > MAX_FRAMES / 2
+    assert len({round(times[k] // 12.8) for k in read}) == len({round(time // 12.8) for time in times})
 
 
 def test_unknown_names_are_refused():

@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.media.reader import read_clip
+from pipeline.models.caption import Caption
+from pipeline.report.figure_data import FILM, film, said
 from pipeline.report.html_page import filled
 
 
@@ -20,7 +22,8 @@ def test_the_page_holds_the_whole_reading_and_asks_for_nothing(tmp_path, bikes, 
     text = out.read_text()
     frames = len(read_clip(bikes).frames)
     parts = account(text)["parts"]
-    assert len(parts["timeline"]["pictures"]) == len(parts["verdict"]["said"]) == frames
+    assert sum(span for _, span in parts["timeline"]["film"]) == len(parts["verdict"]["said"]) == frames
+    assert len(parts["timeline"]["film"]) <= FILM
     assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
     main(["action", str(bikes), "--json"])
     found = json.loads(capsys.readouterr().out)
@@ -65,6 +68,25 @@ def test_a_sum_is_said_marked_and_drawn(tmp_path, concert):
     assert not any(parts["letters"]["sure"])
     for _, _, answer, _ in parts["pieces"]["pieces"]:
         assert (answer["label"], answer["sure"], answer["count"]) == ("working out", True, 10)
+
+
+@pytest.mark.parametrize("count", [1, 2, 24, 25, 50, 64])
+def test_a_film_strip_covers_every_step_with_few_pictures(count):
+    strip = film([bytes([k]) for k in range(count)])
+    assert len(strip) <= FILM
+    assert sum(span for _, span in strip) == count
+    assert len(strip) == count or count > FILM
+
+
+def test_a_frame_that_is_not_read_has_no_picture_on_the_strip():
+    (first, _), (second, _), (third, _) = film([b"a", None, b"b"])
+    assert first != third
+    assert second is None
+
+
+def test_a_sentence_stands_until_the_next_frame_that_was_read():
+    captions = [Caption(text, 0.0, 0.5, True, ()) for text in ("a", "b")]
+    assert [text for text, _ in said(captions, [0, 3], 5)] == ["a", "a", "a", "b", "b"]
 
 
 def test_a_file_name_is_never_html():

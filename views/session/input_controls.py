@@ -24,7 +24,7 @@ PRIVACY = (
     "An uploaded file stays in the server's memory until you choose another clip or remove it, and after you close the "
     "page for two minutes and until the next visitor leaves; it is on disk only while it is received and decoded; "
     "small pictures of its frames, its features and the predictions stay in memory until newer clips take their place "
-    "(48 MB for all visitors together), and none of it is ever kept on disk."
+    "(96 MB for all visitors together), and none of it is ever kept on disk."
 )
 
 
