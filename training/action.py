@@ -44,7 +44,8 @@ from pipeline.models.checkpoint import WEIGHTS, load_card, save_checkpoint
 from pipeline.models.efficientnet_lite import FEATURE_SIZE
 from pipeline.models.movinet import FEATURE_SIZE as MOTION_SIZE
 from pipeline.models.recurrent import CELLS
-from training.evaluate import ItemPrediction, credited, report, right_labels, table
+from training.data import NO_ACTION
+from training.evaluate import ItemPrediction, credited, report, right_labels, source_name, table
 from training.labels import card_fields, finer_among, flat_labels, targets
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 
@@ -90,7 +91,7 @@ class Sequences:
 
     def __init__(self, cache: Path, labels: list[str]) -> None:
         index = json.loads((cache / "index.json").read_text())
-        self.items = [e for e in index if e["label"] and e["label"] != "no action"]
+        self.items = [e for e in index if e["label"] and e["label"] != NO_ACTION]
         self.appearance = np.load(cache / "appearance.npy", mmap_mode="r")
         self.motion = np.load(cache / "motion.npy", mmap_mode="r")
         self.logits = np.load(cache / "logits.npy", mmap_mode="r")
@@ -246,7 +247,7 @@ def calibrate(network: ActionNetwork, sequences: Sequences, cell: str, labels: l
     temperatures = [best_temperature(last[moves == kind], truth[moves == kind]) for kind in (False, True)]
     steps = [(each / temperatures[int(kind)]).softmax(1).numpy() for each, kind in zip(logits, moves, strict=True)]
     predictions = [
-        ItemPrediction(source_of(e), labels.index(e["label"]) if e["label"] in labels else min(r), r, p)
+        ItemPrediction(source_name(e["source"]), labels.index(e["label"]) if e["label"] in labels else min(r), r, p)
         for e, r, p in zip(held, right, steps, strict=True)
     ]
     probabilities = torch.stack([torch.from_numpy(p.probabilities[-1]) for p in predictions])
@@ -259,10 +260,6 @@ def calibrate(network: ActionNetwork, sequences: Sequences, cell: str, labels: l
         "threshold": round(threshold, 4),
         "held_out": figures,
     }
-
-
-def source_of(entry: dict[str, Any]) -> str:
-    return "web" if entry["source"].startswith("web") else entry["source"]
 
 
 def make_card(cell: str, labels: list[str], image_labels: list[str], args: argparse.Namespace) -> dict[str, Any]:

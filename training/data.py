@@ -23,6 +23,7 @@ HELD_OUT_SOURCES = frozenset(  # of web clips: whole sources, so that some figur
     for name in ("usc576", "llm-demos", "web-sites", "har20", "action-demos", "v2a-mapper", "video-editing", "hmdb51")
 )
 SINGLE_GROUP_SOURCES = frozenset({"football"})  # used for training only: a single group cannot be split
+NO_ACTION = "no action"  # the label of clips and photos in which nobody does anything
 CAPTION_SOURCE = {"photo": "flickr8k", "plain": "flickr8k", "clip": "msrvtt"}  # training data of each kind of captioner
 COMMON_WORDS = 600  # targets of the encoder's second task
 STOP_WORDS = frozenset(

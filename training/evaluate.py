@@ -1,6 +1,6 @@
 """Evaluate the networks on held-out files, along the whole path from the file to the prediction.
 
-    python -m training.evaluate action [--cell lstm gru rnn] [--into-cards]
+    python -m training.evaluate action [--cell lstm gru rnn] [--more ../data-more] [--into-cards]
     python -m training.evaluate caption photo plain clip [--cell lstm gru rnn] [--beam 1 3 5]
 
 Recognisers: the held-out groups, which no weights were fitted to. A label is right for an item if it is the item's
@@ -40,9 +40,10 @@ from pipeline.models.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
 from pipeline.models.video_encoder import load_video_encoder
 from pipeline.sandbox.messages import Frame
-from training.data import CAPTION_SOURCE, Item, load_items
+from training.data import CAPTION_SOURCE, NO_ACTION, Item, is_held_out, load_items
 from training.labels import targets
 from training.metrics import caption_metrics
+from training.video_features import real_clips
 
 FRAME_SHARES = (0.10, 0.25, 0.50, 1.00)
 CALIBRATION_BINS = 15
@@ -159,8 +160,8 @@ def read_item(item: Item) -> Clip:
     return Clip("folder", frames, len(frames) - 1.0, images[0].shape[1], images[0].shape[0])
 
 
-def evaluate_action(cells: list[str], weights: Path, into_cards: bool) -> None:
-    items = held_out_items()
+def evaluate_action(cells: list[str], more: Path | None, weights: Path, into_cards: bool) -> None:
+    items = held_out_items(more)
     features = encode_items(Encoder(tuned_lite0(weights), video=load_video_encoder(weights=weights)), items)
     for cell in cells:
         model = load_action(cell, weights)
@@ -170,9 +171,19 @@ def evaluate_action(cells: list[str], weights: Path, into_cards: bool) -> None:
             change_card(weights / f"action-{cell}", {"held_out": figures})
 
 
-def held_out_items() -> list[Item]:
-    """The items with an action label that no weights were fitted to."""
-    return [item for item in load_items() if item.held_out and item.label]
+def held_out_items(more: Path | None) -> list[Item]:
+    """The items with an action label that no weights were fitted to; of web clips, whatever their source is, one."""
+    items = [item for item in load_items() if item.held_out and item.label]
+    sources = {item.source for item in items}
+    for clip in real_clips(more):
+        if clip.label not in (None, NO_ACTION) and clip.source not in sources and is_held_out(clip.source, clip.group):
+            items.append(Item(source_name(clip.source), clip.group, clip.label, (Path(clip.path),)))
+    return items
+
+
+def source_name(source: str) -> str:
+    """The many small sources of web clips are one source in tables."""
+    return "web" if source.startswith("web") else source
 
 
 def encode_items(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures]]:
@@ -239,6 +250,7 @@ def main() -> None:
     action = tasks.add_parser("action")
     action.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
     action.add_argument("--weights", type=Path, default=WEIGHTS)
+    action.add_argument("--more", type=Path, help="the folder that ../shared/data/more/build.py wrote")
     action.add_argument("--into-cards", action="store_true", help="write the figures into the cards")
     caption = tasks.add_parser("caption")
     caption.add_argument("kind", nargs="+", choices=DECODERS)
@@ -247,7 +259,7 @@ def main() -> None:
     caption.add_argument("--weights", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     if args.task == "action":
-        evaluate_action(args.cell, args.weights, args.into_cards)
+        evaluate_action(args.cell, args.more, args.weights, args.into_cards)
     else:
         evaluate_captions(args.kind, args.cell, args.beam, args.weights)
 

@@ -39,7 +39,7 @@ from torch import Tensor, nn
 
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.movinet import FRAME_RATE, SIDE, MoViNetA0Stream
-from training.data import is_held_out
+from training.data import NO_ACTION, is_held_out
 from training.labels import flat_labels, kinetics_columns, targets
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 
@@ -74,7 +74,7 @@ class Examples:
             decoded = list(pool.map(lambda entry: decode(folder / entry["file"]), entries))
         self.examples, first = [], 0
         for entry, pictures in zip(entries, decoded, strict=True):
-            label = entry["label"] if entry["label"] != "no action" else None
+            label = entry["label"] if entry["label"] != NO_ACTION else None
             about = entry["source"], entry["group"], label, entry["rate"], first, len(pictures), entry["clip"]
             self.examples.append(Example(*about, is_held_out(entry["source"], entry["group"])))
             first += len(pictures)

@@ -32,6 +32,8 @@ from torch import Tensor, nn
 
 from pipeline.models.checkpoint import load_card, load_checkpoint, save_checkpoint
 from pipeline.models.movinet import MoViNetA0Stream
+from training.data import NO_ACTION
+from training.evaluate import source_name
 from training.labels import flat_labels, kinetics_columns, targets
 from training.video_encoder import load_start, widened
 
@@ -86,7 +88,7 @@ class Examples:
             for share in PREFIXES:
                 pooled.append(rows[: max(1, round(share * len(rows)))].mean(0))
                 row = torch.zeros(len(labels), dtype=torch.bool)
-                if entry["label"] and entry["label"] != "no action":
+                if entry["label"] and entry["label"] != NO_ACTION:
                     row[[column[name] for name in targets(entry["label"])]] = True
                 right.append(row)
                 weight.append(count[entry["source"], entry["label"]] ** -0.5)
@@ -142,11 +144,10 @@ def held_out_figures(examples: Examples, classifier: nn.Linear, labels: list[str
     """Top-1 and top-5 on held-out groups by source; an answer counts if it is the label or finer."""
     by_source: dict[str, list[tuple[bool, bool]]] = {}
     for entry in examples.clips:
-        if entry["held_out"] and entry["label"] and entry["label"] != "no action":
+        if entry["held_out"] and entry["label"] and entry["label"] != NO_ACTION:
             top = np.argsort(-examples.logits(entry, classifier)[-1])[:5]
             right = [labels[k] in targets(entry["label"]) for k in top]
-            source = "web" if entry["source"].startswith("web") else entry["source"]
-            by_source.setdefault(source, []).append((right[0], any(right)))
+            by_source.setdefault(source_name(entry["source"]), []).append((right[0], any(right)))
     return {
         source: {"clips": len(rows), **dict(zip(("top1", "top5"), np.mean(rows, 0).round(3).tolist(), strict=True))}
         for source, rows in sorted(by_source.items())

@@ -36,7 +36,7 @@ def page() -> None:
         "Actions": actions,
         "Captions": captions,
         "Language and digits": language,
-        "The CNN": encoder,
+        "The CNNs": encoders,
     }
     for tab, show in zip(st.tabs(list(families)), families.values(), strict=True):
         with tab:
@@ -147,7 +147,7 @@ def caption_row(kind: str, cell: str, card: Card) -> dict[str, Any]:
     }
 
 
-# ── Language, digits, the CNN ────────────────────────────────────────────────────────────────────────────────────
+# ── Language, digits, the CNNs ───────────────────────────────────────────────────────────────────────────────────
 
 
 def language() -> None:
@@ -171,16 +171,25 @@ def language() -> None:
         whole_card(name, card)
 
 
-def encoder() -> None:
+def encoders() -> None:
     card = card_of("encoder")
     st.markdown(
-        f"{card['model']}, from {card['started_from']}. Every other network reads what it makes of a picture: 1,280 "
-        "numbers, or 63 regions of as many. Below, how far a linear reading of the mean of a clip's features gets "
-        "without any recurrence; *motion* reads difference images."
+        f"What is there: {card['model']}, from {card['started_from']}. Every other network reads what it makes of a "
+        "picture: 1,280 numbers, or 63 regions of as many. Below, how far a linear reading of the mean of a clip's "
+        "features gets without any recurrence; *motion* reads difference images, which were used in its training only."
     )
     figures = card["held_out_mean_of_features_top1_top5"]
     table("By itself", [{"held-out groups of": name, "top-1 / top-5": value} for name, value in figures.items()])
+    video = card_of("video-encoder")
+    st.markdown(
+        f"What moves: {video['model']}. It carries a state from frame to frame in every block, and has an opinion of "
+        "its own after every frame. Below, how often that opinion alone is right."
+    )
+    rows = [{"held-out groups of": name, **figures} for name, figures in video["held_out"].items()]
+    table("The opinion of the video encoder", rows)
+    limits(video)
     whole_card("encoder", card)
+    whole_card("video-encoder", video)
 
 
 # ── All of them ──────────────────────────────────────────────────────────────────────────────────────────────────
