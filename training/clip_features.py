@@ -24,7 +24,7 @@ import numpy as np
 from pipeline.media import Clip, MediaError, read_clip
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.encoder import Encoder
+from pipeline.models.encoder import Encoder, own_appearance
 from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream
 from pipeline.models.video_encoder import VideoEncoder, video_frame
 from training.data import is_held_out, load_items
@@ -82,8 +82,9 @@ def cache_appearance(chosen: Sequence[Entry], out: Path) -> None:
     with (out / "frames.raw").open("wb") as file:
         for number, (entry, clips) in enumerate(decoded(chosen)):
             frames = [frame for clip in clips for frame in clip.frames]
-            rows.append(encoder.encode([frame.image for frame in frames]).features.astype(np.float16))
+            appearance = encoder.encode([frame.image for frame in frames]).features.astype(np.float16)
             moves = clips[0].kind == "video"
+            rows.append(as_read(appearance, [frame.time for frame in frames]) if moves else appearance)
             if moves:
                 for frame in frames:
                     file.write(video_frame(frame.image).tobytes())
@@ -95,6 +96,13 @@ def cache_appearance(chosen: Sequence[Entry], out: Path) -> None:
                 print(f"{number}/{len(chosen)} items, {count} frames, {time.time() - started:.0f} s", flush=True)
     np.save(out / "appearance.npy", np.concatenate(rows))
     (out / "index.json").write_text(json.dumps(index))
+
+
+def as_read(appearance: np.ndarray, times: Sequence[float]) -> np.ndarray:
+    """The features of all frames of a video, (T, D) -> those that the app has: a frame that the image encoder does not
+    read has those of the frame before it."""
+    own = own_appearance(times, None)
+    return appearance[np.maximum.accumulate(np.where(own, np.arange(len(own)), 0))]
 
 
 def cache_motion(checkpoint: Path, folder: Path) -> None:

@@ -85,6 +85,11 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
     other = read_features(action_model(cell), what_if.reorder(encoder(), clip.features, order), clip.duration)
     st.markdown(difference(way, reading, other))
     clip_figure.comparison(clip, reading, other, order)
+    if clip.kind == "video":
+        st.caption(
+            "The video CNN reads the frames again in this order, so backwards everything moves backwards. That takes "
+            "some tenths of a second of processor time; the appearance of each frame is known already."
+        )
 
 
 def reordered(way: str | None, count: int) -> list[int] | None:

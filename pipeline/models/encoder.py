@@ -10,6 +10,7 @@ the top left), C = 1000 classes.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,14 @@ from pipeline.media import Clip, ClipStream, Frame
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE, Backbone
 from pipeline.models.efficientnet_lite import STRIDE
 from pipeline.models.engines import ENGINES, EngineName, run_by_best_engine
-from pipeline.models.video_encoder import MotionFeatures, VideoEncoder, VideoState, load_video_encoder, video_frame
+from pipeline.models.video_encoder import (
+    MotionFeatures,
+    VideoEncoder,
+    VideoState,
+    continues,
+    load_video_encoder,
+    video_frame,
+)
 from pipeline.sandbox.messages import Kind
 
 REGIONS = WIDE[0] // STRIDE * WIDE[1] // STRIDE  # 63
@@ -35,9 +43,11 @@ BATCH = 8  # images a run of the CNN: larger batches are no faster on a CPU and 
 class FrameFeatures:
     """The features of one frame.
 
-    ``motion`` and ``video_frame`` are of videos only, None for photos and folders, in which nothing moves. The video
-    frame is what the video encoder read; it is kept so that other orders of the frames can be read, too. ``regions``
-    are the features of the image regions, for photos only.
+    Of a burst of a video, the image CNN reads every second frame only; the ``appearance`` of a frame between is that of
+    the frame before it, 0.2 s earlier. What there is changes slowly, and clips are read faster. ``motion`` and
+    ``video_frame`` are of videos only, None for photos and folders, in which nothing moves. The video frame is what the
+    video encoder read; it is kept so that other orders of the frames can be read, too. ``regions`` are the features of
+    the image regions, for photos only.
     """
 
     index: int
@@ -46,6 +56,16 @@ class FrameFeatures:
     motion: MotionFeatures | None = None
     video_frame: np.ndarray | None = None  # (SIDE, SIDE, 3) uint8 RGB
     regions: np.ndarray | None = None  # (R, D) float32
+
+
+@dataclass(frozen=True)
+class ClipState:
+    """What is carried from one batch of a video's frames to the next: the video encoder's state, the appearance of the
+    last frame, and whether that was read from the frame itself."""
+
+    video: VideoState
+    appearance: np.ndarray
+    is_own: bool
 
 
 class Encoding(NamedTuple):
@@ -114,7 +134,7 @@ class Encoder:
         """
         ready = clip.ready if isinstance(clip, ClipStream) else lambda: True
         video = self.video if _kind(clip) == "video" else None
-        state: VideoState | None = None
+        state: ClipState | None = None
         batch: list[Frame] = []
         for frame in clip if isinstance(clip, ClipStream) else clip.frames:
             batch.append(frame)
@@ -139,16 +159,23 @@ class Encoder:
             return self.backbone.classify(torch.from_numpy(features)).softmax(-1).numpy()
 
     def _encode_batch(
-        self, batch: list[Frame], video: VideoEncoder | None, state: VideoState | None
-    ) -> tuple[list[FrameFeatures], VideoState | None]:
-        rows = self.encode([frame.image for frame in batch]).features
-        features = [FrameFeatures(frame.index, frame.time, row) for frame, row in zip(batch, rows, strict=True)]
+        self, batch: list[Frame], video: VideoEncoder | None, state: ClipState | None
+    ) -> tuple[list[FrameFeatures], ClipState | None]:
         if video is None:
-            return features, None
-        images = [video_frame(frame.image) for frame in batch]
-        motions, state = video.read(images, [frame.time for frame in batch], state)
-        seen = zip(features, motions, images, strict=True)
-        return [replace(frame, motion=motion, video_frame=image) for frame, motion, image in seen], state
+            rows = self.encode([frame.image for frame in batch]).features
+            return [FrameFeatures(frame.index, frame.time, row) for frame, row in zip(batch, rows, strict=True)], None
+        times = [frame.time for frame in batch]
+        own = own_appearance(times, state)
+        images = [frame.image for frame, is_own in zip(batch, own, strict=True) if is_own]
+        seen = [] if state is None else [state.appearance]
+        first = len(seen) - 1
+        seen += list(self.encode(images).features) if images else []
+        appearances = [seen[k] for k in first + np.cumsum(own)]
+        squares = [video_frame(frame.image) for frame in batch]
+        motions, after = video.read(squares, times, state.video if state else None)
+        columns = zip(batch, appearances, motions, squares, strict=True)
+        features = [FrameFeatures(frame.index, frame.time, *rest) for frame, *rest in columns]
+        return features, ClipState(after, appearances[-1], own[-1])
 
     def _encode_canvases(self, images: Sequence[np.ndarray]) -> Encoding:
         parts = []
@@ -158,6 +185,18 @@ class Encoder:
                     parts.append(self._run(np.stack(batch)))
         features, maps = zip(*parts, strict=True)
         return Encoding(np.concatenate(features), np.concatenate(maps))
+
+
+def own_appearance(times: Sequence[float], state: ClipState | None) -> list[bool]:
+    """Whether each frame of a video is read by the image CNN itself: the first frame of a burst, and then every second
+    one. ``state`` is that after the frames before."""
+    before, was_own = (-math.inf, False) if state is None else (state.video.time, state.is_own)
+    own: list[bool] = []
+    for time in times:
+        was_own = not (was_own and continues(time - before))
+        own.append(was_own)
+        before = time
+    return own
 
 
 def _kind(clip: Clip | ClipStream) -> Kind:

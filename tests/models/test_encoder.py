@@ -13,9 +13,9 @@ from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
 from pipeline.media import ClipStream, open_clip, read_clip
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
-from pipeline.models.encoder import REGIONS, Encoder, grid, load_encoder
+from pipeline.models.encoder import REGIONS, ClipState, Encoder, grid, load_encoder, own_appearance
 from pipeline.models.engines import openvino_engine, supports_bf16
-from pipeline.models.video_encoder import video_frame
+from pipeline.models.video_encoder import VideoState, video_frame
 from pipeline.sandbox.messages import ClipEnd, ClipInfo
 from tests.sample_media import ISCC
 
@@ -102,12 +102,13 @@ def test_features_are_the_mean_of_the_maps(encoder, bikes):
     np.testing.assert_allclose(features, maps.mean(1), atol=1e-4)
 
 
-def test_frames_are_encoded_in_order_and_as_alone(encoder, bikes):
+def test_frames_are_encoded_in_order_and_every_second_one_as_alone(encoder, bikes):
     clip = read_clip(bikes)
     stream = list(encoder.encode_frames(clip))
     assert [f.time for f in stream] == [f.time for f in clip.frames]
     alone = encoder.encode([frame.image for frame in clip.frames]).features
-    np.testing.assert_allclose(np.stack([f.appearance for f in stream]), alone, atol=1e-4)
+    expected = alone[[k - k % 2 for k in range(len(alone))]]
+    np.testing.assert_allclose(np.stack([f.appearance for f in stream]), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "lies"), [("demo.m1v", True), ("demo.gif", False), ("demo.mp4", False)])
@@ -141,6 +142,15 @@ def test_motion_is_what_the_video_encoder_says_of_the_clip(encoder, concert):
         np.testing.assert_allclose(frame.motion.features, motion.features, atol=0.05)
         assert cosines(frame.motion.logits, motion.logits) > 0.999
         np.testing.assert_array_equal(frame.video_frame, image)
+
+
+def test_the_first_frame_of_a_burst_and_then_every_second_one_is_seen_itself():
+    times = [0.0, 0.2, 0.4, 9.0, 9.2, 9.4, 20.0, 40.0]
+    expected = [True, False, True, True, False, True, True, True]
+    assert own_appearance(times, None) == expected
+    for k in range(1, len(times)):
+        state = ClipState(VideoState(None, np.zeros(1), k, times[k - 1]), np.zeros(1), expected[k - 1])
+        assert own_appearance(times[k:], state) == expected[k:]
 
 
 def test_what_does_not_move_has_no_motion(encoder, cat, tmp_path):

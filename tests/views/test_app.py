@@ -92,6 +92,16 @@ def test_changing_the_cell_encodes_nothing_again(watch, encoded):
     assert encoded == []
 
 
+@pytest.mark.parametrize("way", ["backwards", "shuffled", "without every n-th frame", "with a gap"])
+def test_another_order_is_answered_without_encoding_an_image(watch, encoded, way):
+    watch.run()
+    encoded.clear()
+    watch.pills(key="what-if").set_value(way).run()
+    assert not watch.exception
+    assert any(text.value.startswith("Played this way:") for text in watch.markdown)
+    assert encoded == []
+
+
 def test_a_clip_that_anybody_sent_before_is_not_encoded_again(watch, encoded):
     watch.run()
     encoded.clear()
