@@ -55,6 +55,9 @@ SHORTEST = 0.3  # share of a clip: training clips end after this share at the ea
 MOTION_DROP_SHARE, APPEARANCE_DROP_SHARE = 0.15, 0.15  # of the training clips
 POOL_WEIGHT = 0.5  # of the loss of the weighted opinions
 MIN_PRECISION = 0.85
+SPLIT = {
+    "riding a motorcycle or bicycle": ["riding a motorcycle", "riding a bicycle"]
+}  # of the image opinion: one label
 HONEST = ("jhmdb", "ucf101b", "ucf101c", "doors", "arid", "web")  # beginnings of names: the image encoder knows none
 SOURCES = [
     "MSR-VTT (Xu et al. 2016): 1,642 videos as 2 to 5 frames each, labelled by consensus of their captions",
@@ -173,12 +176,13 @@ def set_normalisation(network: ActionNetwork, sequences: Sequences) -> None:
 
 def initial_network(sequences: Sequences, cell: str, labels: list[str], opinion: Path) -> ActionNetwork:
     """A new network with the image opinion of a checkpoint, which stays as it is."""
-    image_labels = image_labels_of(opinion)
+    image_labels = load_card(opinion)["image_labels"]
     network = ActionNetwork(cell, len(image_labels), len(labels), PROJECTED, HIDDEN)
     set_normalisation(network, sequences)
     column = {label: k for k, label in enumerate(labels)}
     right = [[column[name] for name in targets(label)] for label in image_labels]
-    network.set_labels([column[label] for label in image_labels], right)
+    by_name = [column[name] for label in image_labels for name in SPLIT.get(label, [label])]
+    network.set_labels(by_name, right)
     tensors = load_file(opinion.with_suffix(".safetensors"))
     network.image_opinion.load_state_dict({part: tensors[f"image_opinion.{part}"] for part in ("weight", "bias")})
     network.image_opinion.requires_grad_(False)
@@ -186,7 +190,8 @@ def initial_network(sequences: Sequences, cell: str, labels: list[str], opinion:
 
 
 def image_labels_of(opinion: Path) -> list[str]:
-    return load_card(opinion)["image_labels"]
+    """The labels of the image opinion, under names of the flat list."""
+    return [SPLIT.get(label, [label])[0] for label in load_card(opinion)["image_labels"]]
 
 
 def fit(sequences: Sequences, cell: str, labels: list[str], args: argparse.Namespace) -> ActionNetwork:

@@ -96,12 +96,12 @@ class ActionNetwork(nn.Module):
             self.weigh.bias.copy_((torch.tensor(FIRST_WEIGHTS) / 2).logit())
         self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
-    def set_labels(self, image_columns: Sequence[int], right: Sequence[Sequence[int]]) -> None:
-        """Set the constants that follow from the labels: of each image label its column among the labels, and the
-        columns of the labels that are the same or finer."""
+    def set_labels(self, by_name: Sequence[int], right: Sequence[Sequence[int]]) -> None:
+        """Set the constants that follow from the labels: the columns of those that the image opinion knows by name, and
+        of each image label the columns of the labels that are the same or finer."""
         for k, columns in enumerate(right):
             self.spread[k, list(columns)] = 1
-        self.still[list(image_columns)] = 0
+        self.still[list(by_name)] = 0
 
     def opinions(self, appearance: Tensor, motion_logits: Tensor, has_motion: Tensor) -> Opinions:
         """Of single frames: appearance (..., D), logits of the clip so far (..., L), (...) bool."""
