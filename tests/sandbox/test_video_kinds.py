@@ -79,7 +79,7 @@ def test_the_answer_is_that_of_the_progressive_twin(tmp_path, encoder, lstm, bik
     labels = []
     for name, options in (("twin.mp4", {}), ("laced.mp4", {**FIELDS, "x264-params": "tff=1"})):
         clip = read_clip(write_video(tmp_path / name, pictures, options={**options, "crf": "18"}))
-        *_, last = lstm.predict(encoder.encode_frames(clip.frames))
+        *_, last = lstm.predict(encoder.encode_frames(clip))
         labels.append(lstm.labels[int(last.probabilities.argmax())])
     assert labels[0] == labels[1]
 
