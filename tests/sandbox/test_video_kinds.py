@@ -174,6 +174,17 @@ def test_pixels_that_are_not_square_are_shown_as_a_player_does(tmp_path, name, s
     assert copy.width / copy.height == pytest.approx(size[0] / size[1], rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("shape", "width"), [(Fraction(640, 639), 426), (Fraction(99, 100), 426), (Fraction(16, 15), 454)]
+)
+def test_a_shape_that_comes_from_rounding_is_taken_as_square(tmp_path, shape, width):
+    """A scaler makes 426 x 240 and 640/639 of 1280 x 720. Stretching by one pixel would only blur the picture."""
+    path = write_video(tmp_path / "clip.mp4", [scene(k, 426, 240) for k in range(5)], prepare=shaped(shape))
+    clip = read_clip(path)
+    assert (clip.width, clip.height) == (width, 240)
+    assert decode_jpeg(clip.frames[0].preview_jpeg).shape[:2] == (240, width)
+
+
 @pytest.mark.parametrize("interlaced", [False, True])
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_turned_and_not_square(tmp_path, degrees, interlaced):
