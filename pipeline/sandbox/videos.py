@@ -36,6 +36,7 @@ class Video:
 
     stream: int  # index of the video among the streams of the file
     only_video: bool  # whether no other stream holds pictures
+    pixels: int  # of a stored picture, as the header states its size
     pixel_shape: Fraction  # width / height of a pixel as it is to be shown
     interlaced: bool
     wide_colour: bool  # HDR, or colours that a screen without HDR lacks
@@ -71,6 +72,7 @@ def inspect(path: Path, name: str) -> Video:
         return Video(
             stream.index,
             len(container.streams.video) == 1,
+            context.width * context.height,
             shape,
             context.field_order not in PROGRESSIVE,
             context.color_trc in (PQ, HLG) or context.color_primaries == BT2020,

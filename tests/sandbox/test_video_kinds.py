@@ -135,6 +135,22 @@ def test_pixels_of_other_depths_and_samplings(tmp_path, codec, pixels):
     assert all(shows_scene(frame.image) for frame in read_clip(path).frames)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libvpx-vp9"])
+def test_one_thread_decodes_small_pictures_and_shows_what_several_do(tmp_path, monkeypatch, codec):
+    path = write_video(tmp_path / "clip.mkv", [scene(k) for k in range(40)], codec)
+    video, shown = inspect(path, "clip"), []
+    for small in (opencv_reader.SMALL, 0):
+        monkeypatch.setattr(opencv_reader, "SMALL", small)
+        with opencv_reader.opened_by_opencv(path, "clip", video) as reader:
+            if small:
+                assert reader.capture.get(cv2.CAP_PROP_N_THREADS) == 1
+            shown.append([(time, reader.picture()) for time in reader.times()])
+    assert len(shown[0]) == len(shown[1]) == 40
+    for (time, picture), (other_time, other_picture) in zip(*shown, strict=True):
+        assert time == other_time
+        assert np.array_equal(picture, other_picture)
+
+
 # Shapes
 
 
