@@ -26,6 +26,8 @@ def check_pixels(name: str, width: int, height: int) -> None:
 
 def shown_size(width: int, height: int, pixel_shape: Fraction) -> tuple[int, int]:
     """Width and height in square pixels of a picture whose pixels are not square; one side grows, as in browsers."""
+    if pixel_shape == SQUARE:
+        return width, height
     return (round(width * pixel_shape), height) if pixel_shape >= 1 else (width, round(height / pixel_shape))
 
 

@@ -20,13 +20,14 @@ from av.stream import Disposition
 from pipeline.limits import MAX_RATE, MAX_SECONDS
 from pipeline.sandbox.formats import CODECS, CONTAINERS, STILL_BRANDS
 from pipeline.sandbox.messages import MediaError
-from pipeline.sandbox.pictures import check_pixels, shown_size
+from pipeline.sandbox.pictures import SQUARE, check_pixels, shown_size
 
 CONTAINER_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 STILL = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 PROGRESSIVE = (0, 1)  # FFmpeg's field orders: unknown, progressive; the others are interlaced
 PQ, HLG, BT2020 = 16, 18, 9  # transfer functions and primaries, numbered as in ITU-T H.273
 NARROWEST, WIDEST = Fraction(1, 8), Fraction(8)  # shapes of pixels that are believed
+ROUNDING = Fraction(1, 100)  # shapes so near to 1 are 1: the nearest one in use is 16:15
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Video:
 
     stream: int  # index of the video among the streams of the file
     only_video: bool  # whether no other stream holds pictures
+    pixels: int  # of a stored picture, as the header states its size
     pixel_shape: Fraction  # width / height of a pixel as it is to be shown
     interlaced: bool
     wide_colour: bool  # HDR, or colours that a screen without HDR lacks
@@ -70,6 +72,7 @@ def inspect(path: Path, name: str) -> Video:
         return Video(
             stream.index,
             len(container.streams.video) == 1,
+            context.width * context.height,
             shape,
             context.field_order not in PROGRESSIVE,
             context.color_trc in (PQ, HLG) or context.color_primaries == BT2020,
@@ -125,9 +128,15 @@ def brand(path: Path) -> bytes:
 
 
 def pixel_shape(stream: av.VideoStream) -> Fraction:
-    """Width / height of a pixel; 1 if the file does not say, or says nonsense."""
+    """Width / height of a pixel; 1 if the file does not say, or says nonsense.
+
+    A scaler that makes 426 x 240 of 1280 x 720 leaves a shape of 640/639, because a side is a whole number of pixels.
+    This shape is taken as 1: stretching each picture by one pixel only blurs it, and takes longer than converting it.
+    """
     shape = stream.sample_aspect_ratio
-    return shape if shape and NARROWEST <= shape <= WIDEST else Fraction(1)
+    if not shape or not NARROWEST <= shape <= WIDEST or abs(shape - 1) <= ROUNDING:
+        return SQUARE
+    return shape
 
 
 def claimed_duration(container: av.container.InputContainer, stream: av.VideoStream, rate: float) -> float:

@@ -134,6 +134,22 @@ def test_pixels_of_other_depths_and_samplings(tmp_path, codec, pixels):
     assert all(shows_scene(frame.image) for frame in read_clip(path).frames)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libvpx-vp9"])
+def test_one_thread_decodes_small_pictures_and_shows_what_several_do(tmp_path, monkeypatch, codec):
+    path = write_video(tmp_path / "clip.mkv", [scene(k) for k in range(40)], codec)
+    video, shown = inspect(path, "clip"), []
+    for small in (opencv_reader.SMALL, 0):
+        monkeypatch.setattr(opencv_reader, "SMALL", small)
+        with opencv_reader.opened_by_opencv(path, "clip", video) as reader:
+            if small:
+                assert reader.capture.get(cv2.CAP_PROP_N_THREADS) == 1
+            shown.append([(time, reader.picture()) for time in reader.times()])
+    assert len(shown[0]) == len(shown[1]) == 40
+    for (time, picture), (other_time, other_picture) in zip(*shown, strict=True):
+        assert time == other_time
+        assert np.array_equal(picture, other_picture)
+
+
 # Shapes
 
 
@@ -171,6 +187,17 @@ def test_pixels_that_are_not_square_are_shown_as_a_player_does(tmp_path, name, s
     (tmp_path / "copy.mp4").write_bytes(browser_copy(path))
     copy = read_clip(tmp_path / "copy.mp4")
     assert copy.width / copy.height == pytest.approx(size[0] / size[1], rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"), [(Fraction(640, 639), 426), (Fraction(99, 100), 426), (Fraction(16, 15), 454)]
+)
+def test_a_shape_that_comes_from_rounding_is_taken_as_square(tmp_path, shape, width):
+    """A scaler makes 426 x 240 and 640/639 of 1280 x 720. Stretching by one pixel would only blur the picture."""
+    path = write_video(tmp_path / "clip.mp4", [scene(k, 426, 240) for k in range(5)], prepare=shaped(shape))
+    clip = read_clip(path)
+    assert (clip.width, clip.height) == (width, 240)
+    assert decode_jpeg(clip.frames[0].preview_jpeg).shape[:2] == (240, width)
 
 
 @pytest.mark.parametrize("interlaced", [False, True])
