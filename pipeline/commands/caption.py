@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def load(cell: str, beam: int) -> Runner:
-    encoder = load_encoder()
+    encoder = load_encoder(motion=False)  # captioners read what there is in a frame, not what moves
 
     @cache  # when it is first needed: a run of photos needs no clip captioner
     def captioner(kind: str) -> CaptionModel:
@@ -61,7 +61,7 @@ def read(clips: Sequence[Clip], encoder: Encoder, model: CaptionModel, beam: int
     if captioner_for(clips[0].kind) == "photo":
         encoded = model.encode(encoder.encode_photos(clips))
     else:
-        frames = clips[0].frames  # captioners need no motion features, and not every frame
+        frames = clips[0].frames  # captioners do not read every frame
         images = [frames[k].image for k in frames_read([frame.time for frame in frames])]
         encoded = model.encode_array(encoder.encode(images).features[None])
     sentences = model.search(encoded, beam)

@@ -207,9 +207,12 @@ def _complete(clip: Clip | ClipStream) -> Clip:
     return clip.clip() if isinstance(clip, ClipStream) else clip
 
 
-def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None) -> Encoder:
-    """The encoder with one of BACKBONES and the shipped video encoder, run by ``engine``, by default the best one of
-    this machine. Raises KeyError for an unknown name."""
+def load_encoder(name: str = DEFAULT_BACKBONE, engine: EngineName | None = None, motion: bool = True) -> Encoder:
+    """The encoder with one of BACKBONES and, unless ``motion`` is False, the shipped video encoder. Both are run by
+    ``engine``, by default the best one of this machine. Raises KeyError for an unknown name."""
     if name not in BACKBONES:
         raise KeyError(f"No backbone is called {name!r}; there are {', '.join(BACKBONES)}.")
-    return Encoder(BACKBONES[name](), engine, load_video_encoder(engine))
+    encoder = Encoder(BACKBONES[name](), engine)
+    if motion:
+        encoder.video = load_video_encoder(encoder.engine)
+    return encoder

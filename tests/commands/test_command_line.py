@@ -15,6 +15,7 @@ from pipeline.__main__ import main
 from pipeline.commands import action
 from pipeline.commands.action import as_row
 from pipeline.media.reader import read_clip
+from pipeline.models import encoder
 from pipeline.models.action import load_action
 from pipeline.models.checkpoint import WEIGHTS, change_card, load_card
 
@@ -166,6 +167,12 @@ def test_a_file_that_cannot_be_written_is_a_sentence(capsys, tmp_path, cat):
 def test_each_image_of_a_folder_by_itself(capsys, folder):
     assert main(["caption", str(folder), "--each", "--json", "--beam", "1"]) == 0
     assert [Path(line["input"]).name for line in lines(capsys)] == [f"{k:03}.jpg" for k in range(6)]
+
+
+def test_captions_load_no_video_encoder(monkeypatch, capsys, bikes):
+    monkeypatch.setattr(encoder, "load_video_encoder", lambda *_: pytest.fail("Captioners read no motion."))
+    assert main(["caption", str(bikes), "--json", "--beam", "1"]) == 0
+    assert lines(capsys)[0]["caption"]
 
 
 def test_captions_as_json(capsys, tmp_path, bikes, cat, folder):

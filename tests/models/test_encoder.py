@@ -11,10 +11,12 @@ from sklearn.datasets import load_sample_image
 
 from pipeline.canvas import TALL, WIDE, canvas, fit_to_canvas
 from pipeline.media import ClipStream, open_clip, read_clip
+from pipeline.models import encoder as encoder_file
+from pipeline.models import video_encoder
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
 from pipeline.models.encoder import REGIONS, ClipState, Encoder, grid, load_encoder, own_appearance
-from pipeline.models.engines import openvino_engine, supports_bf16
+from pipeline.models.engines import openvino_engine, supports_bf16, torch_engine
 from pipeline.models.video_encoder import VideoState, video_frame
 from pipeline.sandbox.messages import ClipEnd, ClipInfo
 from tests.sample_media import ISCC
@@ -184,6 +186,18 @@ def test_the_registry_names_what_it_has():
     assert set(BACKBONES) == {"lite0-tuned", "lite0", "mobilenet_v3_large", "efficientnet_b0", "resnet50"}
     with pytest.raises(KeyError, match="resnet50"):
         load_encoder("vgg16")
+
+
+def test_the_engine_of_the_image_encoder_runs_the_video_encoder_too(monkeypatch):
+    monkeypatch.setattr(video_encoder, "best_engine", lambda: pytest.fail("An engine was chosen twice."))
+    monkeypatch.setattr(encoder_file, "run_by_best_engine", lambda backbone: ("torch", torch_engine(backbone)))
+    built = []
+    torch_runs = video_encoder.VIDEO_ENGINES["torch"]
+    engines = {"torch": lambda network: built.append("torch") or torch_runs(network)}
+    monkeypatch.setattr(video_encoder, "VIDEO_ENGINES", engines)
+    encoder = load_encoder()
+    assert (encoder.engine, built) == ("torch", ["torch"])
+    assert encoder.video is not None
 
 
 @pytest.mark.parametrize(("name", "size"), [("mobilenet_v3_large", 960), ("efficientnet_b0", 1280), ("resnet50", 2048)])
