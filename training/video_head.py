@@ -38,8 +38,8 @@ from training.labels import flat_labels, kinetics_columns, targets
 from training.video_encoder import load_start, widened
 
 FOLDS = 3
-DISTILLATION, L2_TO_START = 0.2, 1e-4
-ITERATIONS = 40
+DISTILLATION, L2_TO_START = 0.1, 3e-4
+ITERATIONS = 80
 PREFIXES = (0.4, 1.0)  # shares of a clip after which its mean features are an example
 SOURCES = [
     "MoViNet-A0-Stream trained on Kinetics-600 (Kondratyuk et al. 2021), the published file in eight bits: the start",
