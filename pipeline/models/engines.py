@@ -63,17 +63,13 @@ def openvino_engine(backbone: nn.Module, precision: Precision = "f32") -> Engine
 
 def openvino_graph(backbone: nn.Module) -> ov.Model:
     """The backbone, converted in memory."""
-    return converted(backbone, torch.zeros(2, *WIDE, 3, dtype=torch.uint8))
-
-
-def converted(network: nn.Module, *example: torch.Tensor) -> ov.Model:
-    """A network as OpenVINO's graph, converted in memory; ``example`` are inputs of the right shapes."""
+    example = torch.zeros(2, *WIDE, 3, dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # the converter uses torch.jit.trace, which torch retires
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # sizes of images are constants
         # Traced here: the converter would trace it twice and compare, which takes two seconds of every start.
-        traced = torch.jit.trace(network, example, check_trace=False)
+        traced = torch.jit.trace(backbone, example, check_trace=False)
         return import_openvino().convert_model(traced, example_input=example)
 
 

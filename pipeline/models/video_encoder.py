@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.models.checkpoint import WEIGHTS, load_checkpoint
-from pipeline.models.engines import OPENVINO_CONFIG, EngineName, Precision, best_engine, converted, import_openvino
-from pipeline.models.movinet import FEATURE_SIZE, SIDE, Bottleneck, MoViNetA0Stream, StreamState, pool_skip
+from pipeline.models.engines import OPENVINO_CONFIG, EngineName, Precision, best_engine, import_openvino
+from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream, StreamState
+from pipeline.models.video_graph import video_graph
 
 LONGEST_GAP = 0.501  # seconds between two frames of a burst: two and a half times that of the training, and rounding
 CHUNK = 8  # frames a run of the network, at most: larger chunks are little faster and answer later
@@ -135,42 +135,11 @@ def torch_engine(network: MoViNetA0Stream) -> VideoEngine:
     return run
 
 
-class ChunkNetwork(nn.Module):
-    """The network for one clip and without its head, in the form that OpenVINO runs fastest: frames are the batch, and
-    no tensor has more than four dimensions."""
-
-    def __init__(self, network: MoViNetA0Stream) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, frames: Tensor, *buffers: Tensor) -> tuple[Tensor, ...]:
-        """frames (T, SIDE, SIDE, 3) uint8, buffers (kernel - 1, wide, h, w) of the layers that look back in time -> the
-        features (T, D) and the next buffers."""
-        x = F.relu6(self.network.stem(self.network.normalise(frames)))
-        before, after = iter(buffers), []
-        for layer in cast(Iterable[Bottleneck], self.network.layers):
-            y = F.relu6(layer.spatial(F.relu6(layer.expand(x))))
-            if layer.temporal is not None:
-                past = torch.cat([next(before), y])
-                kernel = len(layer.temporal.weight)
-                y = layer.temporal.bias[:, None, None]
-                for k, weight in enumerate(layer.temporal.weight):
-                    y = y + weight[:, None, None] * past[k : k - kernel + 1 or None]
-                y = F.relu6(y)
-                after.append(past[1 - kernel :])
-            y = layer.scale * layer.project(y)
-            x = y + (x if layer.skip is None else layer.skip(pool_skip(x)))
-        return F.relu6(self.network.head(x)).mean((-2, -1)), *after
-
-
 def openvino_engine(network: MoViNetA0Stream, precision: Precision = "f32") -> VideoEngine:
     """The network run by OpenVINO in this precision (see engines.py); the buffers are inputs and outputs."""
-    zeros = [buffer[0] for buffer in network.initial_state().buffers if buffer.shape[1]]
-    graph = converted(ChunkNetwork(network), torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8), *zeros)
-    graph.reshape({0: [-1, SIDE, SIDE, 3], **{k: list(zero.shape) for k, zero in enumerate(zeros, 1)}})
     settings = {**OPENVINO_CONFIG, "INFERENCE_PRECISION_HINT": precision}
-    request = import_openvino().compile_model(graph, "CPU", settings).create_infer_request()
-    start = [zero.numpy() for zero in zeros]
+    request = import_openvino().compile_model(video_graph(network), "CPU", settings).create_infer_request()
+    start = [buffer[0].numpy() for buffer in network.initial_state().buffers if buffer.shape[1]]
 
     def run(frames: np.ndarray, buffers: list[np.ndarray] | None) -> tuple[np.ndarray, list[np.ndarray]]:
         outputs = request.infer([frames, *(buffers or start)])  # copies, because the request is used again
