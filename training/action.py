@@ -42,7 +42,7 @@ from pipeline.models.movinet import FEATURE_SIZE as MOTION_SIZE
 from pipeline.models.recurrent import CELLS
 from training.data import NO_ACTION
 from training.evaluate import ItemPrediction, credited, report, right_labels, source_name, table
-from training.labels import card_fields, finer_among, flat_labels, targets
+from training.labels import card_fields, finer_among, flat_labels, lowered_logits, targets
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 
 PROJECTED, HIDDEN = 64, 256
@@ -195,6 +195,8 @@ def fit(sequences: Sequences, cell: str, labels: list[str], args: argparse.Names
         if step % 200 == 199:
             print(f"{cell} step {step + 1}: loss {total / 200:.3f}, {time.time() - started:.0f} s", flush=True)
             total = 0.0
+    with torch.no_grad():
+        average.module.readout.bias -= torch.tensor(lowered_logits())
     return average.module.eval()
 
 
@@ -276,8 +278,8 @@ def main() -> None:
     parser.add_argument("--opinion", type=Path, default=WEIGHTS / "action-lstm", help="checkpoint with image opinion")
     parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the checkpoints")
     parser.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
-    parser.add_argument("--steps", type=int, default=1500, help="batches")
-    parser.add_argument("--batch", type=int, default=64, help="sequences in a batch")
+    parser.add_argument("--steps", type=int, default=600, help="batches")
+    parser.add_argument("--batch", type=int, default=48, help="sequences in a batch")
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.02)
     parser.add_argument("--seed", type=int, default=0)

@@ -34,7 +34,7 @@ from pipeline.models.checkpoint import load_card, load_checkpoint, save_checkpoi
 from pipeline.models.movinet import MoViNetA0Stream
 from training.data import NO_ACTION
 from training.evaluate import source_name
-from training.labels import flat_labels, kinetics_columns, targets
+from training.labels import flat_labels, kinetics_columns, lowered_logits, targets
 from training.video_encoder import load_start, widened
 
 FOLDS = 3
@@ -137,6 +137,8 @@ def fit_classifier(examples: Examples, start: nn.Linear, chosen: Tensor) -> nn.L
         return total
 
     optimiser.step(loss)
+    with torch.no_grad():
+        layer.bias -= torch.tensor(lowered_logits())
     return layer.requires_grad_(False)
 
 
