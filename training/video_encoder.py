@@ -88,7 +88,9 @@ class Examples:
 def decode(path: Path) -> np.ndarray:
     """A stored video or JPEG -> (T, S, S, 3) uint8 RGB."""
     if path.suffix == ".jpg":
-        return cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)[None]
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
+        assert picture is not None, path
+        return picture[None]
     capture, pictures = cv2.VideoCapture(str(path)), []
     while (read := capture.read())[0]:
         pictures.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))

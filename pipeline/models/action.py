@@ -1,9 +1,8 @@
 """Many-to-one: the features of a clip's frames, in order -> a label, with a prediction after every frame.
 
 Two networks have an opinion of the clip before this one reads it: an image CNN tells what is there, a video CNN what
-moves. One recurrent cell reads both opinions and the features of both, and decides after *every* frame how far each is
-to be believed, and what to add of its own. Training supervises every frame, not only the last, so each ActionStep is a
-prediction of its own.
+moves. One recurrent cell reads both opinions and the features of both, in order, and its state is a third opinion after
+*every* frame. Training supervises every frame, not only the last, so each ActionStep is a prediction of its own.
 
 Shapes: B clips, T time steps, D = 1,280 features of an image, E = 480 features of motion, I labels that the image
 opinion knows, L labels, P size of a projection, H hidden size.
@@ -28,7 +27,7 @@ from pipeline.models.recurrent import CELLS, State
 
 FEATURE_DROPOUT, DROPOUT = 0.85, 0.2  # in training only
 LEAST = 1e-3  # probability below which an opinion does not tell labels apart
-FIRST_WEIGHTS = (1.0, 1.0, 0.5)  # of the image, motion and state opinions: at the start of training, and of stills
+MOVING_WEIGHTS, STILL_WEIGHTS = (0.6, 1.0, 0.3), (1.0, 1.0, 0.1)  # of the image, motion and state opinions
 UNCOVERED = -4.0  # log-probability of a label for which an opinion has no word
 
 
@@ -68,9 +67,9 @@ class ActionNetwork(nn.Module):
     The prediction after frame t is a logarithmic opinion pool (Hinton 2002) of three: what is there (image), what moves
     (motion), and what the cell's state says. The image opinion is the mean over the frames so far. It knows I labels:
     ``spread`` (I, L) is 1 where a label is the same as an image label or finer. The motion opinion is the video
-    encoder's, of the clip so far. The weights of the three are read from the state, where something moves: the network
-    learns whom to believe when. Where nothing moves (a photo, a folder) the weights are FIRST_WEIGHTS, and a constant
-    stands for the motion opinion: it favours the labels that the image opinion knows by name.
+    encoder's, of the clip so far. Where nothing moves (a photo, a folder) a constant stands for the motion opinion: it
+    favours the labels that the image opinion knows by name. The weights are constants: weights that were read from the
+    state trusted motion too much on clips from elsewhere (weights/README.md).
     """
 
     mean: Tensor
@@ -90,10 +89,6 @@ class ActionNetwork(nn.Module):
         self.project_opinion = nn.Linear(labels, projected)
         self.cell = CELLS[cell](image_labels + 2 * projected + 1, hidden)
         self.readout = nn.Linear(hidden, labels)
-        self.weigh = nn.Linear(hidden, len(FIRST_WEIGHTS))
-        nn.init.zeros_(self.weigh.weight)
-        with torch.no_grad():
-            self.weigh.bias.copy_((torch.tensor(FIRST_WEIGHTS) / 2).logit())
         self.feature_dropout, self.dropout = nn.Dropout(FEATURE_DROPOUT), nn.Dropout(DROPOUT)
 
     def set_labels(self, by_name: Sequence[int], right: Sequence[Sequence[int]]) -> None:
@@ -133,9 +128,9 @@ class ActionNetwork(nn.Module):
         image = torch.where(self.spread.any(0), covered, UNCOVERED)
         motion = torch.where(has_motion, opinions.motion.clamp(min=math.log(LEAST)), self.still)
         state = self.readout(hidden).log_softmax(-1).clamp(min=math.log(LEAST))
-        learned = 2 * self.weigh(hidden).sigmoid()
-        weights = torch.where(has_motion, learned, learned.new_tensor(FIRST_WEIGHTS))
-        return sum(w * opinion for w, opinion in zip(weights.split(1, -1), (image, motion, state), strict=True))
+        weights = torch.where(has_motion, torch.tensor(MOVING_WEIGHTS), torch.tensor(STILL_WEIGHTS))
+        by_image, by_motion, by_state = weights.split(1, -1)
+        return by_image * image + by_motion * motion + by_state * state
 
 
 class ActionModel:
