@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 try:
-    from views.hosting import job_queue  # noqa: F401 (reads variables UNROLL_..., and imports what reads the others)
+    import views.hosting.job_queue  # noqa: F401 (reads variables UNROLL_..., and imports what reads the others)
 except ValueError as error:  # one of them has a value that is not understood
     st.error(str(error))
     st.stop()

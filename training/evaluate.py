@@ -162,7 +162,9 @@ def read_item(item: Item) -> Clip:
 
 def evaluate_action(cells: list[str], more: Path | None, weights: Path, into_cards: bool) -> None:
     items = held_out_items(more)
-    features = encode_items(Encoder(tuned_lite0(weights), video=load_video_encoder(weights=weights)), items)
+    encoder = Encoder(tuned_lite0(weights))
+    encoder.video = load_video_encoder(encoder.engine, weights)
+    features = encode_items(encoder, items)
     for cell in cells:
         model = load_action(cell, weights)
         figures = action_figures(model, items, features)

@@ -70,7 +70,7 @@ REVERSED = {
 }
 
 # Labels whose only training clips are ordinary scenes at home, so that any ordinary scene resembles them: their logits
-# are lowered by so much after training (logit adjustment, Menon et al. 2021). Both alike: it does not choose between them.
+# are lowered by so much after training (logit adjustment, Menon et al. 2021). The choice between them stays as it is.
 LOWERED = {"opening a door": 2.0, "closing a door": 2.0}
 
 MISSING = {"working out": ["doing handstand push-ups"]}  # what broader.json lacks

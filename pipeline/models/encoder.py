@@ -129,19 +129,20 @@ class Encoder:
     def encode_frames(self, clip: Clip | ClipStream) -> Iterator[FrameFeatures]:
         """The features of a clip's frames as they come. For previews; ``encode_clip`` gives a clip's final frames.
 
-        Frames are encoded when a batch is full, or when the next frame of a ClipStream is still being decoded: the CNNs
-        would only wait for it.
+        The first frame is encoded at once. Later ones are encoded when a batch is full, or half full and the next frame
+        of a ClipStream is still being decoded. Smaller batches cost up to three times as much for each frame.
         """
         ready = clip.ready if isinstance(clip, ClipStream) else lambda: True
         video = self.video if _kind(clip) == "video" else None
         state: ClipState | None = None
         batch: list[Frame] = []
+        enough = 1
         for frame in clip if isinstance(clip, ClipStream) else clip.frames:
             batch.append(frame)
-            if len(batch) == BATCH or not ready():
+            if len(batch) == BATCH or (len(batch) >= enough and not ready()):
                 features, state = self._encode_batch(batch, video, state)
                 yield from features
-                batch = []
+                batch, enough = [], BATCH // 2
         if batch:
             yield from self._encode_batch(batch, video, state)[0]
 

@@ -88,7 +88,9 @@ def opened_by_opencv(path: Path, name: str, video: Video, only_referred_to: bool
     """The video, behind the same gate as in videos.inspect(). ``only_referred_to`` leaves out the pictures that no
     other picture refers to. Raises MediaError if OpenCV cannot open it."""
     options = f"{FORMAT_WHITELIST}|{REFERRED_TO}" if only_referred_to else FORMAT_WHITELIST
-    capture = _capture(path, options, [cv2.CAP_PROP_N_THREADS, 1] if video.pixels <= SMALL else [])
+    # A damaged Theora is an error by several threads; one thread gives its first picture as if that were all of it.
+    one_thread = video.pixels <= SMALL and video.codec != "theora"
+    capture = _capture(path, options, [cv2.CAP_PROP_N_THREADS, 1] if one_thread else [])
     try:
         if not capture.isOpened():
             raise MediaError(f"{name} could not be read: it is damaged, or holds no picture.")

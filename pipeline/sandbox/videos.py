@@ -35,6 +35,7 @@ class Video:
     """What the header of a video says, after it was found to be within the limits."""
 
     stream: int  # index of the video among the streams of the file
+    codec: str  # FFmpeg's name of the decoder
     only_video: bool  # whether no other stream holds pictures
     pixels: int  # of a stored picture, as the header states its size
     pixel_shape: Fraction  # width / height of a pixel as it is to be shown
@@ -71,6 +72,7 @@ def inspect(path: Path, name: str) -> Video:
             raise MediaError(f"{name} is too long: the limit is {MAX_SECONDS // 60} minutes.")
         return Video(
             stream.index,
+            context.name,
             len(container.streams.video) == 1,
             context.width * context.height,
             shape,

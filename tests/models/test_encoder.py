@@ -15,7 +15,7 @@ from pipeline.models import encoder as encoder_file
 from pipeline.models import video_encoder
 from pipeline.models.backbones import BACKBONES, imagenet_classes, torchvision_backbone, tuned_lite0
 from pipeline.models.efficientnet_lite import FEATURE_SIZE, imagenet_lite0
-from pipeline.models.encoder import REGIONS, ClipState, Encoder, grid, load_encoder, own_appearance
+from pipeline.models.encoder import BATCH, REGIONS, ClipState, Encoder, grid, load_encoder, own_appearance
 from pipeline.models.engines import openvino_engine, supports_bf16, torch_engine
 from pipeline.models.video_encoder import VideoState, video_frame
 from pipeline.sandbox.messages import ClipEnd, ClipInfo
@@ -164,22 +164,24 @@ def test_what_does_not_move_has_no_motion(encoder, cat, tmp_path):
 
 
 def test_a_first_answer_does_not_wait_for_a_whole_batch(encoder, concert):
-    """The first frame is encoded while the second is still being decoded."""
-    frames = read_clip(concert).frames
+    """The first frame is encoded while the second is still being decoded; then half a batch is enough."""
+    frames = read_clip(concert).frames[: 1 + BATCH]
     given: list[float] = []
 
     def messages():
         yield ClipInfo("video", 320, 240)
-        for frame in frames[:3]:
+        for frame in frames:
             yield frame
             given.append(frame.time)
-        yield ClipEnd(1.0, tuple(frame.time for frame in frames[:3]))
+        yield ClipEnd(1.0, tuple(frame.time for frame in frames))
 
     stream = ClipStream(messages(), ready=lambda: False)
-    for count, frame in enumerate(encoder.encode_frames(stream)):
-        assert len(given) == count
+    waited = []
+    for frame in encoder.encode_frames(stream):
+        waited.append(len(given))
         assert frame.motion is not None
-    assert len(given) == 3
+    half = BATCH // 2
+    assert waited == [0] + [half] * half + [2 * half] * half
 
 
 def test_the_registry_names_what_it_has():
