@@ -68,7 +68,9 @@ def test_a_sum_is_the_answer_and_tells_its_parts(capsys, cat):
     (line,) = lines(capsys)
     assert (line["label"], line["sure"], line["decided"]) == ("working out", True, 0.0)
     assert line["broader"][:2] == [["doing squats", 0.33], ["doing lunges", 0.3]]
-    assert line["probability"] == pytest.approx(sum(p for _, p in line["broader"]), abs=0.001)
+    assert line["probability"] == pytest.approx(
+        sum(p for _, p in line["broader"]), abs=0.002
+    )  # some thirty parts, each rounded
     assert [label for label, _ in line["top"][:3]] == ["doing squats", "doing lunges", "dancing"]
     assert line["steps"] == [{"time": 0.0, "label": "working out", "probability": line["probability"]}]
 
@@ -91,7 +93,7 @@ def test_labels_that_do_not_fit_are_one_sentence(capsys, monkeypatch, tmp_path, 
     assert main(["action", str(cat)]) == 2
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err == "The card action-lstm.json has 57 labels, but its tensors have 58.\n"
+    assert told.err == "The card action-lstm.json has 690 labels, but its tensors have 691.\n"
 
 
 def test_the_table_is_for_people(capsys, monkeypatch, bikes):
