@@ -196,7 +196,7 @@ def fit(sequences: Sequences, cell: str, labels: list[str], args: argparse.Names
             print(f"{cell} step {step + 1}: loss {total / 200:.3f}, {time.time() - started:.0f} s", flush=True)
             total = 0.0
     with torch.no_grad():
-        average.module.readout.bias -= torch.tensor(lowered_logits())
+        average.module.readout.bias.sub_(torch.tensor(lowered_logits()))
     return average.module.eval()
 
 

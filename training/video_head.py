@@ -138,7 +138,7 @@ def fit_classifier(examples: Examples, start: nn.Linear, chosen: Tensor) -> nn.L
 
     optimiser.step(loss)
     with torch.no_grad():
-        layer.bias -= torch.tensor(lowered_logits())
+        layer.bias.sub_(torch.tensor(lowered_logits()))
     return layer.requires_grad_(False)
 
 
