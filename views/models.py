@@ -56,8 +56,8 @@ def card_of(name: str) -> Card:
 
 def actions() -> None:
     st.markdown(
-        "Three recognisers read the same features of the same two CNNs; only the recurrent cell differs. All figures are "
-        "on clips whose video, person or place was held out of training."
+        "Three recognisers read the same features of the same two CNNs; only the recurrent cell differs. All figures "
+        "are on clips whose video, person or place was held out of training."
     )
     cards = {cell: card_of(f"action-{cell}") for cell in CELLS}
     for column, (cell, card) in zip(st.columns(len(cards), gap="medium"), cards.items(), strict=True):
