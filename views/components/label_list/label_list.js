@@ -31,12 +31,12 @@ function countText(found, total, words) {
 function labelGroup(group, names, finer, broader, search) {
   const rows = names.map((name) => {
     const item = finer[name] ? el("li", {}, broadLabel(name, finer[name].length, search)) : el("li", {}, name)
-    return { item, words: [name, group, ...(broader[name] ?? [])].join(" ").toLowerCase() }
+    return { item, fields: [name, group, ...(broader[name] ?? [])].map((field) => field.toLowerCase()) }
   })
   const size = el("span", { class: "size" })
   const box = el("details", {}, el("summary", {}, group, " ", size), el("ul", {}, ...rows.map(({ item }) => item)))
   const show = (words, open) => {
-    rows.forEach((row) => (row.item.hidden = !words.every((word) => row.words.includes(word))))
+    rows.forEach((row) => (row.item.hidden = !row.fields.some((field) => words.every((word) => field.includes(word)))))
     const found = rows.filter((row) => !row.item.hidden).length
     size.textContent = found
     box.hidden = !found
