@@ -34,6 +34,11 @@ def digits(tmp_path) -> list[str]:
     return [f"digits/{k}.png" for k in range(6)]
 
 
+def hear_hang_up() -> None:
+    """The tests may themselves run under nohup, whose children ignore the signal."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path) -> Callable[..., subprocess.Popen]:
     """start(*arguments, **options) runs the program in a folder of the test's own."""
@@ -41,6 +46,7 @@ def start(tmp_path) -> Callable[..., subprocess.Popen]:
     def start(*arguments: str, environment: dict[str, str] | None = None, **options) -> subprocess.Popen:
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), **(environment or {})}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, **options}
+        pipes.setdefault("preexec_fn", hear_hang_up)
         return subprocess.Popen([sys.executable, "-m", "pipeline", *arguments], cwd=tmp_path, env=env, **pipes)
 
     return start
@@ -134,7 +140,7 @@ def test_stopped_where_an_exception_does_not_pass(place, number):
     code = f"import signal, pipeline.__main__ as process\nnumber = {number:d}\n{STOPPED_IN[place]}\n"
     run = subprocess.run(
         [sys.executable, "-c", f"{code}process.main = main\nprocess.program()"],
-        cwd=ROOT, check=False, capture_output=True, text=True, timeout=50,
+        cwd=ROOT, check=False, capture_output=True, text=True, timeout=50, preexec_fn=hear_hang_up,
     )  # fmt: skip
     assert (run.returncode, run.stdout) == (128 + number, "")
     assert run.stderr == ("Interrupted.\n" if number == signal.SIGINT else "")
