@@ -62,7 +62,7 @@ SOURCES = [
 ]
 LIMITS = [
     "It must name one of 691 actions; where nobody does anything it still names one, or says 'not sure'.",
-    "Of some 550 labels it has seen no example: it knows them by the video encoder's training on Kinetics-600 alone.",
+    "Of about 600 labels it has seen no example: it knows them by the video encoder's training on Kinetics-600 alone.",
     "In photos and folders it knows the 58 labels of the image encoder's training; the others only from video.",
     "Labels from MSR-VTT are a consensus of captions, so they are noisy; 'talking' is the commonest of them.",
     "Of clips longer than 12.8 s it reads bursts of 1.6 s and knows nothing of what is between them.",

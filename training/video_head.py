@@ -52,7 +52,7 @@ SOURCES = [
 ]
 LIMITS = [
     "It always names a human action, also where nobody acts; a landscape is often 'paragliding'.",
-    "Of some 550 of its labels no example was seen here: it knows them from Kinetics-600 alone.",
+    "Of about 600 of its labels no example was seen here: it knows them from Kinetics-600 alone.",
     "It reads the whole picture squeezed to 172 x 172 pixels: small or distant people are lost.",
     "Opening and closing a door, sitting down and standing up are told apart poorly (held_out).",
 ]
