@@ -1,7 +1,7 @@
 """Cache what the two encoders make of every clip, photo and list of frames, read as the app reads them.
 
     python -m training.clip_features --more ../data-more --out ../cache/clips
-    python -m training.clip_features --out ../cache/clips --motion ../cache/blended
+    python -m training.clip_features --out ../cache/clips --motion ../cache/mixed
 
 The first command reads the files: ``appearance.npy`` (N, 1280) has the features of the image encoder for every frame,
 ``frames.raw`` (M, 172, 172, 3) uint8 the frames that the video encoder reads, of videos only, and ``index.json`` lists
@@ -14,23 +14,19 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.media import Clip, MediaError, read_clip
 from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
 from pipeline.models.checkpoint import load_checkpoint
 from pipeline.models.encoder import Encoder, own_appearance
 from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream
 from pipeline.models.video_encoder import VideoEncoder, video_frame
 from training.data import is_held_out, load_items
-from training.video_features import real_clips
-
-AT_ONCE = 16  # items that are decoded while others are encoded
+from training.video_features import decoded, real_clips
 
 
 @dataclass(frozen=True)
@@ -57,30 +53,11 @@ def entries(more: Path | None) -> list[Entry]:
     return found + [Entry(i.source, i.group, i.label, tuple(map(str, i.paths)), i.held_out) for i in stills]
 
 
-def decoded(chosen: Sequence[Entry]) -> Iterator[tuple[Entry, list[Clip]]]:
-    """Each entry with its clip, or with its photos. One that cannot be read is named and left out."""
-
-    def read(entry: Entry) -> list[Clip] | MediaError:
-        try:
-            return [read_clip(path) for path in entry.paths]
-        except MediaError as error:
-            return error
-
-    with ThreadPoolExecutor(2) as pool:
-        for first in range(0, len(chosen), AT_ONCE):
-            some = chosen[first : first + AT_ONCE]
-            for entry, clips in zip(some, pool.map(read, some), strict=True):
-                if isinstance(clips, MediaError):
-                    print(f"left out: {clips}", flush=True)
-                else:
-                    yield entry, clips
-
-
 def cache_appearance(chosen: Sequence[Entry], out: Path) -> None:
     encoder = Encoder(BACKBONES[DEFAULT_BACKBONE]())
     index, rows, count, video_count, started = [], [], 0, 0, time.time()
     with (out / "frames.raw").open("wb") as file:
-        for number, (entry, clips) in enumerate(decoded(chosen)):
+        for number, (entry, clips) in enumerate(decoded(chosen, lambda entry: entry.paths)):
             frames = [frame for clip in clips for frame in clip.frames]
             appearance = encoder.encode([frame.image for frame in frames]).features.astype(np.float16)
             moves = clips[0].kind == "video"

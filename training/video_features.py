@@ -17,10 +17,11 @@ import argparse
 import json
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,7 +33,9 @@ from training.data import load_items
 from training.import_movinet import import_published
 from training.square_frames import View, square_frames
 
-CLIPS_AT_ONCE = 16  # decoded while the network reads; a decoded clip takes up to 40 MB
+AT_ONCE = 16  # entries that are decoded while the network reads; a decoded clip takes up to 40 MB
+
+E = TypeVar("E")  # what names the files: a clip, or an item with photos
 
 
 @dataclass(frozen=True)
@@ -57,23 +60,23 @@ def real_clips(more: Path | None) -> list[VideoClip]:
     return clips
 
 
-def decoded(clips: Sequence[VideoClip]) -> Iterator[tuple[VideoClip, Clip]]:
-    """Each clip with its frames, in order. A clip that cannot be read is named and left out."""
+def decoded(entries: Sequence[E], paths: Callable[[E], Sequence[str]]) -> Iterator[tuple[E, list[Clip]]]:
+    """Each entry with the clips of its files, in order. One that cannot be read is named and left out."""
 
-    def read(clip: VideoClip) -> Clip | MediaError:
+    def read(entry: E) -> list[Clip] | MediaError:
         try:
-            return read_clip(clip.path)
+            return [read_clip(path) for path in paths(entry)]
         except MediaError as error:
             return error
 
     with ThreadPoolExecutor(2) as pool:
-        for first in range(0, len(clips), CLIPS_AT_ONCE):
-            batch = clips[first : first + CLIPS_AT_ONCE]
-            for clip, result in zip(batch, pool.map(read, batch), strict=True):
-                if isinstance(result, MediaError):
-                    print(f"left out: {result}", flush=True)
+        for first in range(0, len(entries), AT_ONCE):
+            some = entries[first : first + AT_ONCE]
+            for entry, clips in zip(some, pool.map(read, some), strict=True):
+                if isinstance(clips, MediaError):
+                    print(f"left out: {clips}", flush=True)
                 else:
-                    yield clip, result
+                    yield entry, clips
 
 
 def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: View, stem: Path) -> None:
@@ -83,7 +86,7 @@ def cache_source(network: MoViNetA0Stream, clips: Sequence[VideoClip], view: Vie
     features: list[np.ndarray] = []
     logits: list[np.ndarray] = []
     times: list[np.ndarray] = []
-    for clip, media in decoded(clips):
+    for clip, (media,) in decoded(clips, lambda clip: [clip.path]):
         times.append(np.array([frame.time for frame in media.frames], np.float32))
         motions, _ = encoder.read(list(square_frames(media, view)), [frame.time for frame in media.frames])
         features.append(np.stack([motion.features for motion in motions]).astype(np.float16))
