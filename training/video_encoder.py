@@ -301,7 +301,7 @@ def main() -> None:
     parser.add_argument("--frames", type=Path, required=True, help="folder of training/video_frames.py")
     parser.add_argument("--start", type=Path, required=True, help="checkpoint of training/import_movinet.py")
     parser.add_argument("--out", type=Path, required=True, help="checkpoint to write")
-    parser.add_argument("--steps", type=int, default=1400, help="batches")
+    parser.add_argument("--steps", type=int, default=1300, help="batches")
     parser.add_argument("--rate", type=float, default=3e-4)
     parser.add_argument("--fold", type=int, choices=[0, 1])
     parser.add_argument("--seed", type=int, default=0)

@@ -1,8 +1,9 @@
 """Many-to-one: the features of a clip's frames, in order -> a label, with a prediction after every frame.
 
-Two networks have an opinion of the clip before this one reads it: an image CNN tells what is there, a video CNN what
-moves. One recurrent cell reads both opinions and the features of both, in order, and its state is a third opinion after
-*every* frame. Training supervises every frame, not only the last, so each ActionStep is a prediction of its own.
+Two networks give label probabilities of their own, called *opinions* here: an image CNN of what is there, a video CNN
+of what moves. One recurrent cell reads both opinions and the features of both, in order. A third opinion is read from
+its state after *every* frame. Training supervises every frame, not only the last, so each ActionStep is a prediction of
+its own.
 
 Shapes: B clips, T time steps, D = 1,280 features of an image, E = 480 features of motion, I labels that the image
 opinion knows, L labels, P size of a projection, H hidden size.
@@ -64,12 +65,12 @@ class Opinions(NamedTuple):
 class ActionNetwork(nn.Module):
     """Features and opinions -> x_t -> cell -> logits, at every step.
 
-    The prediction after frame t is a logarithmic opinion pool (Hinton 2002) of three: what is there (image), what moves
-    (motion), and what the cell's state says. The image opinion is the mean over the frames so far. It knows I labels:
-    ``spread`` (I, L) is 1 where a label is the same as an image label or finer. The motion opinion is the video
-    encoder's, of the clip so far. Where nothing moves (a photo, a folder) a constant stands for the motion opinion: it
-    favours the labels that the image opinion knows by name. The weights are constants: weights that were read from the
-    state trusted motion too much on clips from elsewhere (weights/README.md).
+    The prediction after frame t is a logarithmic opinion pool (Hinton 2002): a weighted sum of the log-probabilities of
+    three classifiers. They read the image (what is there), the motion, and the cell's state. The image opinion is the
+    mean over the frames so far. It has I labels: ``spread`` (I, L) is 1 where a label is the same as an image label or
+    finer. The motion opinion is the video encoder's, of the clip so far. Where nothing moves (a photo, a folder), a
+    constant stands for the motion opinion: it favours the labels that the image opinion has by name. The weights are
+    constants: weights that were read from the state were less accurate on clips from other sources (weights/README.md).
     """
 
     mean: Tensor
