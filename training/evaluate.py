@@ -3,11 +3,17 @@
     python -m training.evaluate action [--cell lstm gru rnn] [--more ../data-more] [--into-cards]
     python -m training.evaluate caption photo plain clip [--cell lstm gru rnn] [--beam 1 3 5]
 
-Recognisers: the held-out groups, which no weights were fitted to. A label is right for an item if it is the item's
-label or finer (training/labels.py). Printed for each cell: top-1 and top-5 accuracy by source; the expected calibration
-error (15 bins); top-1 accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames and more); the share of
-items with an answer (pipeline/analysis/hedging.py), the accuracy of these answers, and how many of them are broader
-than the item's label. With --into-cards the cards also get the commonest mistakes.
+Recognisers: the held-out groups, which no weights were fitted to, and whole sources of which nothing was learned
+("unseen"). A label is right for an item if it is the item's label or finer (training/labels.py). Printed for each cell:
+
+* top-1 and top-5 accuracy by source, and top-1 accuracy after 10, 25, 50 and 100 % of the frames (clips of four frames
+  and more);
+* for held-out groups, for web clips and for photos of unseen sources, items in which nobody acts included: the expected
+  calibration error of the likeliest label (15 bins); the share of items with an answer (pipeline/analysis/hedging.py),
+  and the share of these answers that is right; of the items in which nobody acts, the share with "no action" or no
+  answer; and the share of wrong answers by the share of items that are answered, if the threshold is moved.
+
+With --into-cards the cards also get the commonest mistakes.
 
 Captioners: generated captions of the official validation photos (Flickr8k, Karpathy split) and videos (MSR-VTT), which
 no weights were fitted to, compared with all human captions.
@@ -26,13 +32,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torchmetrics.functional.classification import multiclass_accuracy, multiclass_calibration_error
+from torchmetrics.functional.classification import binary_calibration_error
 
 from pipeline.analysis.hedging import AnswerRule
 from pipeline.analysis.reading import answer_rule
 from pipeline.media.clip import Clip
 from pipeline.media.reader import read_clip
-from pipeline.models.action import ActionModel, load_action
+from pipeline.models.action import NO_ACTION, ActionModel, load_action
 from pipeline.models.backbones import tuned_lite0
 from pipeline.models.caption import DECODERS, CaptionModel, frames_read, is_shipped, load_caption
 from pipeline.models.checkpoint import WEIGHTS, change_card
@@ -40,16 +46,17 @@ from pipeline.models.encoder import Encoder, FrameFeatures, load_encoder
 from pipeline.models.recurrent import CELLS
 from pipeline.models.video_encoder import load_video_encoder
 from pipeline.sandbox.messages import Frame
-from training.data import CAPTION_SOURCE, HELD_OUT_SOURCES, NO_ACTION, Item, is_held_out, load_items
+from training.data import CAPTION_SOURCE, HELD_OUT_SOURCES, Item, load_items, load_more
 from training.labels import targets
 from training.metrics import caption_metrics
-from training.video_features import real_clips
 
 FRAME_SHARES = (0.10, 0.25, 0.50, 1.00)
 CALIBRATION_BINS = 15
 PHOTO_BATCH = 20  # photos per batch
 TINY = 1e-9  # keeps a logarithm finite
 MAX_CONFUSIONS = 12  # in a card
+SURENESS = ("held_out_groups", "unseen_clips", "unseen_photos")  # sets of items
+COVERAGES = 20  # points of the curve of risk by coverage
 
 
 @dataclass(frozen=True)
@@ -58,71 +65,94 @@ class ItemPrediction:
     frame, (T, L)."""
 
     source: str
-    label: int
+    label: str | None  # NO_ACTION where nobody acts; None if it is no label of ours
     right: frozenset[int]  # the true label and the finer ones
     probabilities: np.ndarray
+    unseen: bool  # whether nothing was learned from its source
+
+    @property
+    def is_action(self) -> bool:
+        return self.label not in (None, NO_ACTION)
 
 
-def right_labels(label: str, labels: Sequence[str]) -> frozenset[int]:
+def right_labels(label: str | None, labels: Sequence[str]) -> frozenset[int]:
     """The indices of the labels that are right for an item with this label."""
-    right = {label, *targets(label)}
+    right = frozenset() if label is None else {label, *targets(label)}
     return frozenset(k for k, name in enumerate(labels) if name in right)
-
-
-def credited(prediction: ItemPrediction) -> int:
-    """The likeliest of the labels that are right: measures of one true label take it as the true one."""
-    return max(sorted(prediction.right), key=lambda k: prediction.probabilities[-1][k])
 
 
 def report(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, Any]:
     """The figures of a cell's card; the rule has the labels of the predictions."""
-    last = torch.from_numpy(np.stack([p.probabilities[-1] for p in predictions]))
-    truth = torch.tensor([credited(p) for p in predictions])
-    by_source: dict[str, list[int]] = defaultdict(list)
-    for k, prediction in enumerate(predictions):
-        by_source[prediction.source].append(k)
-    clips = [p for p in predictions if len(p.probabilities) >= 4]
+    actions = [p for p in predictions if p.is_action]
+    by_source: dict[str, list[ItemPrediction]] = defaultdict(list)
+    for prediction in actions:
+        by_source[prediction.source].append(prediction)
+    clips = [p for p in actions if len(p.probabilities) >= 4]
+    web = "web, new"
     return {
-        "by_source": {name: accuracy(last[rows], truth[rows]) for name, rows in sorted(by_source.items())},
-        "all": accuracy(last, truth),
-        "expected_calibration_error": _round(
-            multiclass_calibration_error(last, truth, last.shape[1], n_bins=CALIBRATION_BINS, norm="l1")
-        ),
+        "by_source": {name: accuracy(own, rule) for name, own in sorted(by_source.items())},
+        "all": accuracy(actions, rule),
         "accuracy_after_share_of_frames": {
-            f"{share:.0%}": _round(np.mean([int(_after(p, share).argmax()) in p.right for p in clips]))
+            f"{share:.0%}": _round(np.mean([first_label(_after(p, share), rule) in p.right for p in clips] or [False]))
             for share in FRAME_SHARES
         },
-        "sure": answered(predictions, rule),
-        "confusions": confusions(predictions, rule.labels),
+        "held_out_groups": sureness([p for p in predictions if not p.unseen], rule),
+        "unseen_clips": sureness([p for p in predictions if p.unseen and p.source == web], rule),
+        "unseen_photos": sureness([p for p in predictions if p.unseen and p.source != web], rule),
+        "confusions": confusions(actions, rule),
     }
 
 
-def answered(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, float]:
-    """The share of items with an answer; and of these answers the share that is right, and the share that is broader
-    than the true label: true, but less precise. 0 if there is no answer."""
+def first_label(probabilities: np.ndarray, rule: AnswerRule) -> int:
+    """The likeliest label that can be said."""
+    return rule.ranked(probabilities)[0]
+
+
+def sureness(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, Any]:
+    """How far the recogniser can be trusted: calibration error, the share of items with an answer, the share of these
+    that is right, or true but broader than the label, and the risk by coverage."""
+    if not predictions:
+        return {"items": 0}
     answers = [(p, rule.answer(p.probabilities[-1])) for p in predictions]
     given = [(p, answer.label) for p, answer in answers if answer.is_sure]
+    is_right = [rule.labels.index(label) in p.right for p, label in given]
+    broader = [p.label is not None and p.label in rule.finer.get(label, ()) for p, label in given]
+    quiet = [not a.is_sure or a.is_no_action for p, a in answers if p.label == NO_ACTION]
+    best = [first_label(p.probabilities[-1], rule) for p in predictions]
+    confidence = torch.tensor([float(p.probabilities[-1][k]) for p, k in zip(predictions, best, strict=True)])
+    right = torch.tensor([k in p.right for p, k in zip(predictions, best, strict=True)])
+    error = binary_calibration_error(confidence.clamp(0, 1), right.int(), n_bins=CALIBRATION_BINS, norm="l1")
     return {
+        "items": len(predictions),
+        "expected_calibration_error": _round(error),
         "share": _round(len(given) / len(predictions)),
-        "right": _round(np.mean([rule.labels.index(label) in p.right for p, label in given] or [False])),
-        "broader": _round(
-            np.mean([rule.labels[p.label] in rule.finer.get(label, ()) for p, label in given] or [False])
-        ),
+        "right": _round(np.mean(is_right or [False])),
+        "broader": _round(np.mean(broader or [False])),
+        "nobody_acts": len(quiet),
+        "quiet_where_nobody_acts": _round(np.mean(quiet or [False])),
+        "risk_by_coverage": risk_by_coverage(confidence, right),
     }
 
 
-def confusions(predictions: list[ItemPrediction], labels: Sequence[str]) -> list[list[Any]]:
+def risk_by_coverage(confidence: torch.Tensor, right: torch.Tensor) -> list[list[float]]:
+    """[coverage, risk]: if the most certain share of the items is answered, the share of wrong answers among these."""
+    wrong = (~right)[confidence.argsort(descending=True)].float().cumsum(0) / torch.arange(1, len(right) + 1)
+    counts = np.unique(np.ceil(np.linspace(0, len(right), COVERAGES + 1)[1:]).astype(int))
+    return [[_round(count / len(right)), _round(wrong[count - 1])] for count in counts.tolist()]
+
+
+def confusions(predictions: list[ItemPrediction], rule: AnswerRule) -> list[list[Any]]:
     """The commonest mistakes: [true label, predicted label, count]."""
-    pairs = [(p, int(p.probabilities[-1].argmax())) for p in predictions]
-    mistakes = Counter((p.label, predicted) for p, predicted in pairs if predicted not in p.right)
-    return [[labels[truth], labels[said], count] for (truth, said), count in mistakes.most_common(MAX_CONFUSIONS)]
+    pairs = [(p, first_label(p.probabilities[-1], rule)) for p in predictions]
+    mistakes = Counter((p.label, rule.labels[said]) for p, said in pairs if said not in p.right)
+    return [[truth, said, count] for (truth, said), count in mistakes.most_common(MAX_CONFUSIONS)]
 
 
-def accuracy(probabilities: torch.Tensor, labels: torch.Tensor) -> dict[str, float]:
-    """(N, L) and (N,) -> the number of clips, top-1 and top-5 accuracy."""
-    classes = probabilities.shape[1]
-    top1, top5 = (multiclass_accuracy(probabilities, labels, classes, average="micro", top_k=k) for k in (1, 5))
-    return {"clips": len(labels), "top1": _round(top1), "top5": _round(top5)}
+def accuracy(predictions: list[ItemPrediction], rule: AnswerRule) -> dict[str, float]:
+    """The number of items, top-1 and top-5 accuracy."""
+    ranks = [[k in p.right for k in rule.ranked(p.probabilities[-1])[:5]] for p in predictions]
+    top1, top5 = np.mean([(hits[0], any(hits)) for hits in ranks], 0)
+    return {"clips": len(predictions), "top1": _round(top1), "top5": _round(top5)}
 
 
 def _after(prediction: ItemPrediction, share: float) -> np.ndarray:
@@ -141,14 +171,23 @@ def table(figures: dict[str, Any]) -> str:
         f"  {name:10} {r['clips']:5} clips  top-1 {r['top1']:.3f}  top-5 {r['top5']:.3f}" for name, r in rows.items()
     ]
     shares = "  ".join(f"{share} {value:.3f}" for share, value in figures["accuracy_after_share_of_frames"].items())
-    sure = figures["sure"]
     return "\n".join(
         [
             *lines,
-            f"  calibration error {figures['expected_calibration_error']:.3f}",
             f"  accuracy after {shares} of the frames",
-            f"  an answer in {sure['share']:.0%}; of these {sure['right']:.0%} right, {sure['broader']:.0%} broader",
+            *(sureness_line(name, figures[name]) for name in SURENESS if figures[name]["items"]),
         ]
+    )
+
+
+def sureness_line(name: str, found: dict[str, Any]) -> str:
+    risks = "  ".join(f"{coverage:.2f} {risk:.3f}" for coverage, risk in found["risk_by_coverage"][3::4])
+    return (
+        f"  {name.replace('_', ' ')}, {found['items']} items: "
+        f"calibration error {found['expected_calibration_error']:.3f}; "
+        f"an answer in {found['share']:.0%}, of these {found['right']:.0%} right and {found['broader']:.0%} broader; "
+        f"quiet in {found['quiet_where_nobody_acts']:.0%} of {found['nobody_acts']} where nobody acts\n"
+        f"    risk by coverage: {risks}"
     )
 
 
@@ -176,21 +215,19 @@ def evaluate_action(cells: list[str], more: Path | None, weights: Path, into_car
 
 
 def held_out_items(more: Path | None) -> list[Item]:
-    """The items with an action label that no weights were fitted to. ``more`` is the folder of further clips."""
+    """The items that no weights were fitted to: with an action label, without any action, or web clips whose label is
+    none of ours. ``more`` is the folder of further clips and photos."""
     items = [item for item in load_items() if item.held_out and item.label]
-    sources = {item.source for item in items}
-    for clip in real_clips(more):
-        if clip.label not in (None, NO_ACTION) and clip.source not in sources and is_held_out(clip.source, clip.group):
-            items.append(Item(source_name(clip.source), clip.group, clip.label, (Path(clip.path),)))
+    if more is not None:
+        items += [i for i in load_more(more) if i.held_out and (i.label or i.source.startswith("web"))]
     return items
 
 
 def source_name(source: str) -> str:
     """The name in tables: the many small sources of web clips are two, those that nothing was learned from and those of
-    which some groups were held out."""
-    if source in HELD_OUT_SOURCES:
-        return "web, new"
-    return "web" if source.startswith("web") else source
+    which some groups were held out; and so are those of photos without any action."""
+    kind = next((kind for kind in ("web", "none") if source.startswith(f"{kind}-")), source)
+    return f"{kind}, new" if source in HELD_OUT_SOURCES else kind
 
 
 def encode_items(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures]]:
@@ -199,20 +236,16 @@ def encode_items(encoder: Encoder, items: list[Item]) -> list[list[FrameFeatures
 
 
 def action_figures(model: ActionModel, items: list[Item], features: list[list[FrameFeatures]]) -> dict[str, Any]:
-    """The figures of a recogniser's card, from the features of held-out items. Items of labels that the model does not
-    have take no part; their number is printed."""
-    index = {label: k for k, label in enumerate(model.labels)}
-    if unknown := sum(item.label not in index for item in items):
-        print(f"{unknown} of {len(items)} items are left out: the recogniser does not have their labels.")
+    """The figures of a recogniser's card, from the features of held-out items."""
     predictions = [
         ItemPrediction(
-            item.source,
-            index[item.label],
+            source_name(item.source),
+            item.label if right_labels(item.label, model.labels) else None,
             right_labels(item.label, model.labels),
             np.stack([step.probabilities for step in model.predict(frames)]),
+            item.source in HELD_OUT_SOURCES,
         )
         for item, frames in zip(items, features, strict=True)
-        if item.label in index
     ]
     return report(predictions, answer_rule(model))
 
@@ -222,12 +255,13 @@ def opinions_alone(model: ActionModel, items: list[Item], features: list[list[Fr
     encoder's answer after the last frame. Both are those of every cell."""
     right: dict[str, list[tuple[bool, bool | None]]] = defaultdict(list)
     for item, frames in zip(items, features, strict=True):
-        assert item.label is not None
+        if item.label in (None, NO_ACTION):
+            continue
         good = right_labels(item.label, model.labels)
-        image = int(np.log(model.per_frame_probabilities(frames) + TINY).mean(0).argmax())
+        image = int(np.log(model.per_frame_probabilities(frames)[:, : len(model.actions)] + TINY).mean(0).argmax())
         motion = frames[-1].motion
         by_motion = None if motion is None else int(motion.logits.argmax()) in good
-        right[item.source].append((image in good, by_motion))
+        right[source_name(item.source)].append((image in good, by_motion))
     lines = []
     for source, rows in sorted(right.items()):
         video = [by_motion for _, by_motion in rows if by_motion is not None]

@@ -99,6 +99,12 @@ def flat_labels() -> list[str]:
     return sorted(ours | {our_name(name) for name in kinetics_names()}, key=str.casefold)
 
 
+@cache
+def image_labels() -> list[str]:
+    """The labels that pictures teach: ours, in alphabetical order."""
+    return sorted(set(_table("labels.json")) - LEFT_OUT)
+
+
 def lowered_logits() -> list[float]:
     """How much the logit of each label of flat_labels() is lowered after training, (L,)."""
     return [LOWERED.get(label, 0.0) for label in flat_labels()]

@@ -37,9 +37,10 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pipeline.models.action import NO_ACTION
 from pipeline.models.checkpoint import save_checkpoint
 from pipeline.models.movinet import FRAME_RATE, SIDE, MoViNetA0Stream
-from training.data import NO_ACTION, is_held_out
+from training.data import is_held_out
 from training.labels import flat_labels, kinetics_columns, targets
 from training.loop import MovingAverage, adamw_one_cycle, optimiser_step
 

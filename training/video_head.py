@@ -30,9 +30,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from pipeline.models.action import NO_ACTION
 from pipeline.models.checkpoint import load_card, load_checkpoint, save_checkpoint
 from pipeline.models.movinet import MoViNetA0Stream
-from training.data import NO_ACTION
 from training.evaluate import source_name
 from training.labels import flat_labels, kinetics_columns, lowered_logits, targets
 from training.video_encoder import load_start, widened

@@ -7,7 +7,7 @@ import streamlit as st
 
 from pipeline.analysis.cell_trace import Trace, gate_terms, trace, unit_contributions, unit_order
 from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map
-from pipeline.models.action import ActionModel
+from pipeline.models.action import NO_ACTION, ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
@@ -45,7 +45,7 @@ def look_inside(clip: EncodedClip, cell: str) -> None:
     activations = {name: traced.activations[name][:, order] for name in SHOWN if name in traced.activations}
     sensitivity = {CELL_NAMES[name]: input_sensitivity(clip, name) for name in CELLS}
     cell_figure.strips(clip, activations, [each.text for each in reading.answers], sensitivity)
-    about_label(clip, cell, traced, [name for name, _ in reading.prediction.ranked])
+    about_label(clip, cell, traced, [name for name, _ in reading.prediction.ranked if name != NO_ACTION])
 
 
 @st.fragment
@@ -61,7 +61,7 @@ def about_label(clip: EncodedClip, cell: str, traced: Trace, labels: list[str]) 
 
 def top_units(clip: EncodedClip, model: ActionModel, traced: Trace, label: str) -> None:
     """The units with the largest contributions at every step, and the terms of each one's gates."""
-    contributions = unit_contributions(model.network.readout, traced.activations["h"], model.labels.index(label))
+    contributions = unit_contributions(model.network.readout, traced.activations["h"], model.actions.index(label))
     strongest, terms = [], []
     for step, row in enumerate(contributions):
         order = np.argsort(-row)

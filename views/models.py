@@ -23,6 +23,11 @@ CAPTIONERS = {
     "plain": "Photos, seen only once",
     "clip": "Clips",
 }
+SURENESS = {
+    "held_out_groups": "held-out groups of known sources",
+    "unseen_clips": "web clips of sources never learned from",
+    "unseen_photos": "photos without action, of sources never learned from",
+}
 Rows = list[dict[str, Any]]
 
 
@@ -66,6 +71,7 @@ def actions() -> None:
     card = cards["lstm"]
     table("Right answers by source", by_source(cards))
     table("How early is it right?", by_share(cards))
+    trust(card)
     if "confusions" in card["held_out"]:
         table("The LSTM's commonest mistakes", confusions(card))
     st.subheader("The labels", anchor=False)
@@ -81,10 +87,10 @@ def summary(cell: str, card: Card) -> None:
     st.caption(CELL_SAYINGS[cell])
     right, sure = st.columns(2)
     right.metric("right first", f"{figures['all']['top1']:.0%}")
-    sure.metric("right when sure", f"{figures['sure']['right']:.0%}")
+    sure.metric("right when sure", f"{figures['held_out_groups']['right']:.0%}")
     st.caption(
-        f"{card['parameters']:,} numbers · sure in {figures['sure']['share']:.0%} of the clips · "
-        f"calibration error {figures['expected_calibration_error']:.3f}"
+        f"{card['parameters']:,} numbers · sure in {figures['held_out_groups']['share']:.0%} of the clips and photos · "
+        f"calibration error {figures['held_out_groups']['expected_calibration_error']:.3f}"
     )
 
 
@@ -108,6 +114,34 @@ def by_share(cards: dict[str, Card]) -> Rows:
         for cell, card in cards.items()
         for figures in [card["held_out"]["accuracy_after_share_of_frames"]]
     ]
+
+
+def trust(card: Card) -> None:
+    """How far the LSTM can be trusted, on what is like its training data and on what is not."""
+    found = {name: card["held_out"][key] for key, name in SURENESS.items()}
+    rows = [
+        {
+            "items": name,
+            "number": each["items"],
+            "answers": f"{each['share']:.0%}",
+            "right of these": f"{each['right']:.0%}",
+            "nobody acts": each["nobody_acts"],
+            "no action or not sure there": f"{each['quiet_where_nobody_acts']:.0%}" if each["nobody_acts"] else "",
+            "calibration error": f"{each['expected_calibration_error']:.3f}",
+        }
+        for name, each in found.items()
+    ]
+    table("How far can it be trusted?", rows)
+    curves = [
+        {"share that is answered": coverage, "share of wrong answers": risk, "items": name}
+        for name, each in found.items()
+        for coverage, risk in each["risk_by_coverage"]
+    ]
+    st.line_chart(curves, x="share that is answered", y="share of wrong answers", color="items", height=260)
+    st.caption(
+        "Risk by coverage, LSTM: if only its surest answers are given, how many of them are wrong. The threshold of "
+        f"“not sure” is {card['threshold']:.2f}."
+    )
 
 
 def confusions(card: Card) -> Rows:

@@ -124,4 +124,7 @@ def in_words(prediction: Prediction) -> str:
         count = len(prediction.answer.parts)
         of_parts = f", the sum of {count} labels" if count else ""
         return f"**{prediction.label}** ({prediction.probability:.2f}{of_parts})"
+    if prediction.answer.is_unknown:
+        nearest = f"{prediction.label} {prediction.answer.probability_if_known:.2f}"
+        return f"**{NOT_SURE}** (nearest: {nearest}, but it looks like nothing that was learned)"
     return f"**{NOT_SURE}** ({prediction.probability:.2f} {prediction.label})"

@@ -19,10 +19,10 @@ from pipeline.models.encoder import FrameFeatures
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for a whole clip: the answer, and every label by falling probability."""
+    """The prediction for a whole clip: the answer, and the labels by falling probability."""
 
     answer: Answer
-    ranked: tuple[tuple[str, float], ...]  # every label with its probability
+    ranked: tuple[tuple[str, float], ...]  # every label that can be said, with its probability
     decided_step: int | None  # the first step from which on the answer stands; None if the prediction is not confident
 
     @property
@@ -85,7 +85,7 @@ class ClipReading:
     def prediction(self) -> Prediction:
         """The prediction after the last frame."""
         last = self.probabilities[-1]
-        ranked = tuple((self.labels[k], float(last[k])) for k in np.argsort(-last, kind="stable"))
+        ranked = tuple((self.labels[k], float(last[k])) for k in self.rule.ranked(last))
         answer = self.answers[-1]
         decided = decided_step([each.text for each in self.answers]) if answer.is_sure else None
         return Prediction(answer, ranked, decided)

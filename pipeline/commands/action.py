@@ -50,6 +50,7 @@ def read(stream: ClipStream, encoder: Encoder, model: ActionModel) -> Result:
         "probability": round(prediction.probability, 4),
         "sure": prediction.is_confident,
         "broader": parts or None,
+        "something_else": round(prediction.answer.something_else, 4),
         "decided": None if prediction.decided_step is None else round(reading.times[prediction.decided_step], 3),
         "top": rounded(prediction.ranked[:TOP]),
         "steps": [

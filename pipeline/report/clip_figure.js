@@ -40,9 +40,9 @@ function verdict(root, data, signal) {
     const top = data.tops[step]
     const answer = data.answers[step]
     when.textContent = whenText(data, step)
-    label.textContent = answer.sure ? answer.label : "not sure"
+    label.textContent = headline(answer)
     label.classList.toggle("unsure", !answer.sure)
-    number.replaceChildren(...answerNumber(answer, top))
+    number.replaceChildren(...answerNumber(answer, top, data.actions))
     number.classList.toggle("small", !answer.sure)
     bars.style.setProperty("--sum", colourOf(data, data.coloured, answer.label))
     if (data.said.length) {
@@ -63,8 +63,17 @@ function verdict(root, data, signal) {
   })
 }
 
-function answerNumber(answer, top) {
+function headline({ sure, nothing, label }) {
+  if (nothing) return "I see nobody doing anything"
+  return sure ? label : "not sure"
+}
+
+function answerNumber(answer, top, actions) {
   const p = answer.probability.toFixed(2)
+  if (answer.nearest !== null) {
+    const nearest = `${answer.label} (${answer.nearest.toFixed(2)})`
+    return [`Of the ${actions} actions I know the nearest is ${nearest}, but this looks like none of them.`]
+  }
   if (answer.count) return [p, el("small", {}, `sum of ${answer.count} labels`)]
   return answer.sure ? [p] : [`${p} ${answer.label}, ${top[1][1].toFixed(2)} ${top[1][0]}`]
 }
@@ -136,7 +145,7 @@ function shown(letter) {
 function pieces(root, data, signal) {
   const length = data.pieces.at(-1)[1] || 1
   const blocks = data.pieces.map(([start, end, answer, cut]) => {
-    const name = answer.sure ? answer.label : "not sure"
+    const name = headline(answer)
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece",
       title: `${seconds(start)} to ${seconds(end)}: ${name}, ${answer.probability.toFixed(2)}`,

@@ -68,7 +68,7 @@ def verdict(reading: ClipReading) -> Data:
     tops, before = [], reading.probabilities[0]
     for now, answer in zip(reading.probabilities, reading.answers, strict=True):
         gained, parts = now - before, dict(answer.parts)
-        rows = [(reading.labels[k], float(now[k]), float(gained[k])) for k in np.argsort(-now, kind="stable")[:TOP]]
+        rows = [(reading.labels[k], float(now[k]), float(gained[k])) for k in reading.rule.ranked(now)[:TOP]]
         tops.append([[name, round(p, 4), round(gain, 4), name in parts] for name, p, gain in rows])
         before = now
     return {
@@ -76,16 +76,22 @@ def verdict(reading: ClipReading) -> Data:
         "tops": tops,
         "coloured": chart_labels(reading),
         "threshold": reading.rule.threshold,
+        "actions": reading.rule.action_count,
         "decided": reading.prediction.decided_step,
     }
 
 
 def answer_data(answer: Answer) -> Data:
-    """An answer; of a sum also its likeliest ``parts``, and the ``count`` of all, which is 0 if it is no sum."""
+    """An answer; of a sum also its likeliest ``parts``, and the ``count`` of all, which is 0 if it is no sum.
+
+    ``nothing`` tells whether it says that nobody does anything; ``nearest`` is the probability of the label if the clip
+    shows something that was learned, and None unless it seems to show nothing of the kind."""
     return {
         "label": answer.label,
         "probability": round(answer.probability, 4),
         "sure": answer.is_sure,
+        "nothing": answer.is_no_action,
+        "nearest": round(answer.probability_if_known, 4) if answer.is_unknown else None,
         "parts": [[label, round(p, 4)] for label, p in answer.parts[:PARTS]],
         "count": len(answer.parts),
     }

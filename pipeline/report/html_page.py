@@ -18,7 +18,7 @@ from pipeline.report.figure_sources import CLIP_FIGURE, HERE, figure_source
 from pipeline.sandbox.messages import printable
 
 ABOUT = (
-    "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} labels and "
+    "Read by Unroll: a CNN looks at each frame, a recurrent network ({cell}) remembers. It knows {labels} actions and "
     "nothing else; below {threshold:.2f} it names the kind of action that likely labels share, or says “not sure”."
 )
 
@@ -46,7 +46,7 @@ def page(path: Path, cell: str, name: str) -> str:
         names = figure_data.chart_labels(reading)
         parts["pieces"] = figure_data.segments_data(model, encoder.video, more_features, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
-    about = ABOUT.format(cell=cell.upper(), labels=len(model.labels), threshold=model.threshold)
+    about = ABOUT.format(cell=cell.upper(), labels=len(model.actions), threshold=model.threshold)
     return filled(printable(name), about, {"shared": shared, "parts": parts})
 
 

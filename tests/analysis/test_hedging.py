@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.analysis.hedging import Answer, AnswerRule
-from pipeline.models.action import load_action
+from pipeline.models.action import NO_ACTION, SOMETHING_ELSE, load_action
 
 LABELS = ("cooking", "chopping vegetables", "preparing salad", "making tea", "pouring a drink", "running", "jogging")
 FINER = {
@@ -44,6 +44,45 @@ def test_of_two_broad_labels_of_the_same_precision_the_likelier_one_is_said():
 def test_below_the_threshold_nothing_is_said():
     answer = said(0.5, making_tea=0.3, running=0.4, jogging=0.05)
     assert (answer.text, answer.is_sure, answer.is_sum) == ("not sure: running", False, False)
+
+
+OPEN_SET = (*LABELS, NO_ACTION, SOMETHING_ELSE)
+
+
+def said_of(nobody: float, unknown: float, **probabilities: float) -> Answer:
+    """The answer if nobody acts, or the clip shows something else, with these probabilities."""
+    row = [probabilities.get(label, 0.0) for label in LABELS]
+    return AnswerRule(OPEN_SET, FINER, 0.5).answer(np.array([*row, nobody, unknown], np.float32))
+
+
+def test_where_nobody_acts_no_action_is_the_answer():
+    answer = said_of(0.9, 0.02, running=0.08)
+    assert (answer.label, answer.is_sure, answer.is_no_action) == (NO_ACTION, True, True)
+    assert not said_of(0.1, 0.1, running=0.8).is_no_action
+
+
+def test_no_action_comes_first_only_if_it_is_likely():
+    """Of a photo that may show nobody, the likeliest action stays the label, and the answer is not sure."""
+    answer = said_of(0.45, 0.15, running=0.4)
+    assert (answer.text, answer.is_no_action) == ("not sure: running", False)
+
+
+def test_something_else_is_never_said_and_keeps_the_nearest_action_from_being_sure():
+    answer = said_of(0.02, 0.7, running=0.24, cooking=0.04)
+    assert (answer.text, answer.is_unknown) == ("not sure: running", True)
+    assert answer.probability_if_known == pytest.approx(0.8)
+    assert not said_of(0.02, 0.1, running=0.8).is_unknown
+
+
+def test_the_order_of_the_labels_leaves_something_else_out():
+    rule = AnswerRule(OPEN_SET, FINER, 0.5)
+    for row in RNG.dirichlet(np.full(len(OPEN_SET), 0.5), size=200):
+        ranked = [OPEN_SET[k] for k in rule.ranked(row)]
+        assert sorted(ranked) == sorted({*LABELS, NO_ACTION})
+        answer = rule.answer(row)
+        assert answer.is_sum or ranked[0] == answer.label
+        actions = [row[OPEN_SET.index(label)] for label in ranked if label != NO_ACTION]
+        assert actions == sorted(actions, reverse=True)
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)

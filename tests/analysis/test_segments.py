@@ -71,4 +71,4 @@ def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm, encoder):
     assert found[-1][1] == pytest.approx(0.2 * len(features))
     assert all(one[1] == other[0] for one, other in pairwise(found))
     assert any(start == pytest.approx(0.2 * border) and cut for start, _, _, cut in found)
-    assert found[-1][2]["label"] == "performing music"
+    assert found[-1][2]["label"] != found[0][2]["label"]

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from training.data import DATA, load_items, load_labels
-from training.pseudo_labels import pseudo_labels
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason=f"needs the training data in {DATA.name}/ beside the project")
 
@@ -39,14 +38,3 @@ def test_validation_items_are_held_out_of_all_training(items):
     val = [item for item in items if item.is_validation]
     assert {item.source for item in val} == {"msrvtt", "flickr8k"}
     assert all(item.held_out for item in val)
-
-
-def test_only_unlabelled_training_items_get_pseudo_labels(items):
-    labels = pseudo_labels(items)
-    assert set(labels.values()) <= set(load_labels())
-    assert len(labels) > 100
-    for number in labels:
-        assert items[number].label is None
-        assert not items[number].held_out
-    riders = [n for n, label in labels.items() if label == "riding a horse"]
-    assert all(any("hors" in caption.lower() for caption in items[n].captions) for n in riders)

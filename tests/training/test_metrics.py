@@ -30,7 +30,9 @@ def test_a_human_caption_of_the_same_picture_scores_higher_than_one_of_another()
 def test_a_report_is_plain_data_and_names_the_mistakes():
     probabilities = np.array([[0.7, 0.2, 0.1, 0, 0, 0]])
     labels = ["running", "cooking", "talking", "dancing", "singing", "eating"]
-    predictions = [ItemPrediction("clips", label, frozenset({label}), probabilities) for label in (0, 1, 1)]
+    predictions = [
+        ItemPrediction("clips", labels[truth], frozenset({truth}), probabilities, unseen=False) for truth in (0, 1, 1)
+    ]
     figures = json.loads(json.dumps(report(predictions, AnswerRule(tuple(labels), {}, 0.5))))
     assert figures["confusions"] == [["cooking", "running", 2]]
     assert figures["all"]["top1"] == 0.333

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.action import Batch, best_temperature, confidence_threshold, set_losses
-from training.clip_features import as_read
+from training.action import set_losses
+from training.calibration import best_temperature
+from training.sequences import Batch
 
 
 def batch_of(lengths: list[int], right: list[list[bool]]) -> Batch:
@@ -33,22 +34,8 @@ def test_steps_after_the_end_of_a_sequence_do_not_count():
     torch.testing.assert_close(set_losses(padded, shorter), short)
 
 
-def test_a_frame_between_has_the_appearance_of_the_frame_before():
-    """Of a burst every second frame is read; a burst begins with a frame that is read."""
-    appearance = np.arange(7, dtype=np.float32)[:, None]
-    times = [0.0, 0.2, 0.4, 0.6, 3.2, 3.4, 3.6]
-    assert as_read(appearance, times)[:, 0].tolist() == [0, 0, 2, 2, 4, 4, 6]
-
-
 def test_temperature_undoes_a_scale():
     torch.manual_seed(0)
     logits = 2 * torch.randn(4000, 5)
     labels = torch.distributions.Categorical(logits=logits).sample()
     assert best_temperature(3 * logits, labels) == pytest.approx(3 * best_temperature(logits, labels), rel=0.05)
-
-
-def test_from_the_threshold_on_enough_predictions_are_right():
-    probabilities = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]])
-    labels = torch.tensor([0, 0, 1, 0])
-    assert confidence_threshold(probabilities, labels, 1.0) == pytest.approx(0.8)
-    assert confidence_threshold(probabilities, labels, 0.75) == pytest.approx(0.6)

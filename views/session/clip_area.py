@@ -8,7 +8,7 @@ import re
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.analysis.confidence import NOT_SURE
+from pipeline.analysis.confidence import NOBODY, NOT_SURE
 from pipeline.media.reader import MAX_STEPS
 from pipeline.models.checkpoint import CheckpointError
 from pipeline.sandbox.messages import MediaError
@@ -101,7 +101,9 @@ def set_stopped(key: str) -> None:
 
 def answer_so_far(prediction: PredictionSoFar) -> str:
     """The likeliest labels while a clip is still being read, and above them, large, the answer."""
-    answer = prediction.answer.label if prediction.answer.is_sure else NOT_SURE
+    answer = NOBODY if prediction.answer.is_no_action else prediction.answer.label
+    if not prediction.answer.is_sure:
+        answer = NOT_SURE
     row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
     rows = "".join(row.format(html.escape(label), p, p) for label, p in prediction.top)
     return f"<div class='so-far'><p>{html.escape(answer)} …</p><ul>{rows}</ul></div>"
