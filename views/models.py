@@ -24,9 +24,9 @@ CAPTIONERS = {
     "clip": "Clips",
 }
 SURENESS = {
-    "held_out_groups": "held-out groups of known sources",
-    "unseen_clips": "web clips of sources never learned from",
-    "unseen_photos": "photos without action, of sources never learned from",
+    "held_out_groups": "held-out groups",
+    "unseen_clips": "clips of new sources",
+    "unseen_photos": "photos of new sources",
 }
 Rows = list[dict[str, Any]]
 
@@ -139,7 +139,8 @@ def trust(card: Card) -> None:
     ]
     st.line_chart(curves, x="share that is answered", y="share of wrong answers", color="items", height=260)
     st.caption(
-        "Risk by coverage, LSTM: if only its surest answers are given, how many of them are wrong. The threshold of "
+        "LSTM. New sources are those that nothing was learned from; their photos show no action. The chart is risk by "
+        "coverage: if only the surest answers are given, how many of them are wrong. The threshold of "
         f"“not sure” is {card['threshold']:.2f}."
     )
 
