@@ -54,7 +54,7 @@ SOURCES = [
 LIMITS = [
     "It knows 691 actions. Where it sees nobody act it says 'no action'; what it has not learned it often takes for "
     "the nearest action, with a lower probability.",
-    "Of about 600 labels it has seen no example: it knows them by the video encoder's training on Kinetics-600 alone.",
+    "Of about 530 labels it has seen no example: it knows them by the video encoder's training on Kinetics-600 alone.",
     "In photos and folders it knows the 158 labels that pictures taught; the others only from video.",
     "Labels from MSR-VTT are a consensus of captions, so they are noisy; 'talking' is the commonest of them.",
     "Of clips longer than 12.8 s it reads bursts of 1.6 s and knows nothing of what is between them.",
