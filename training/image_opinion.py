@@ -36,10 +36,9 @@ LABELLED, ASKED = 256, 192  # pictures of a batch, for each of the two
 DROPOUT, DECAY = 0.3, 0.02
 QUESTION_WEIGHTS = {"youcook2": 4.0, "sports22": 4.0}  # hands alone, players far away: easily taken for no action
 DISTILLATION = 0.3
-LOWERED = (
-    1.0  # how much the logits of labels that the older opinion lacks are lowered after the fit: in photos they are
-)
-# as common as the others, in videos they are rare (logit adjustment, Menon et al. 2021)
+# How much the logits of labels that the older opinion lacks are lowered after the fit: in photos they are as common as
+# the others, in videos they are rare (logit adjustment, Menon et al. 2021).
+LOWERED = 1.0
 
 
 class ImageOpinion(nn.Module):
