@@ -14,15 +14,6 @@ from pipeline.models.encoder import Encoder, load_encoder
 from tests.sample_media import ISCC, SAMPLES, write_clip
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes (pytest -n 2 --dist loadgroup) a file stays in one of them, and so do all browser tests,
-    which share a server."""
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group("browser" if folder == "browser" else str(item.path)))
-
-
 @pytest.fixture(scope="session")
 def bikes() -> Path:
     return SAMPLES / "bikes.mp4"
