@@ -44,8 +44,8 @@ PROJECTED, HIDDEN = 64, 256
 EMA_DECAY = 0.997
 SOURCES = [
     "MSR-VTT (Xu et al. 2016): 1,642 videos as 2 to 5 frames each, labelled by consensus of their captions",
-    "stanford40 (Yao et al. 2011), har, sports100, sports22: 34,000 photos of actions and sports",
-    "12,000 photos without any action in 25 small collections; ADE20K, COCO, YouCook2, news programmes",
+    "stanford40 (Yao et al. 2011), har, sports100, sports22: some 29,000 photos of actions and sports",
+    "some 9,000 photos without any action in 22 small collections; ADE20K, YouCook2, news programmes",
     "UCF101 (Soomro et al. 2012), official training groups: 1,155 clips of 21 classes",
     "JHMDB (Jhuang et al. 2013): clips of 21 actions, 1.5 s each",
     "fights, skate, rackets, pushups, football: 490 short clips; doors opened and closed; ARID, filmed in the dark",

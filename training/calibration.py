@@ -1,8 +1,8 @@
 """What is fitted to held-out items after a recogniser was trained: temperatures and the two questions.
 
 One temperature for stills and one for videos (Guo et al. 2017), then "does anybody act?" and "was anything like it
-learned?" (training/open_set.py). They are fitted to predictions after a quarter, a half and the whole of a clip, so
-that answers along the way are calibrated too.
+learned?" (training/open_set.py). The temperatures are fitted to the last prediction of each item, the questions to
+those after a quarter, a half and the whole of it, so that answers along the way are calibrated too.
 
 The threshold of "not sure" is one for all cells. Of 0.45, 0.5, ... 0.8 it is the lowest from which on, with every cell,
 80 % of the answers are right on the web clips of unseen sources. Fitted to each cell alone, it hung on single clips.
@@ -43,8 +43,7 @@ def held_out_readings(network: ActionNetwork, sequences: Sequences) -> list[tupl
         batch = sequences.batch(entries, [np.arange(e["frames"]) for e in entries])
         logits, opinions = network(batch.appearance, batch.motion, batch.motion_logits, batch.has_motion)
         for row, (k, entry) in enumerate(zip(chosen, entries, strict=True)):
-            own = [part_of(opinions, row, entry["frames"])]
-            found[k] = (logits[row, : entry["frames"]].clone(), own[0])
+            found[k] = (logits[row, : entry["frames"]].clone(), part_of(opinions, row, entry["frames"]))
     return [each for each in found if each is not None]
 
 

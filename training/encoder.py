@@ -90,10 +90,13 @@ def shape_groups(cache: PictureCache, rows: np.ndarray) -> Iterator[tuple[np.nda
             yield places, maps.view(-1, CHANNELS, height, width).contiguous(memory_format=torch.channels_last)
 
 
-def features_of(encoder: EfficientNetLite0, cache: PictureCache, rows: np.ndarray) -> Tensor:
-    """The features of cached pictures by the tuned blocks, (N, D)."""
+def features_of(
+    encoder: EfficientNetLite0, cache: PictureCache, rows: np.ndarray, rng: np.random.Generator | None = None
+) -> Tensor:
+    """The features of cached pictures by the tuned blocks, (N, D). The maps are augmented if ``rng`` is given."""
     groups = list(shape_groups(cache, rows))
-    features = torch.cat([encoder.upper(maps).mean((2, 3)) for _, maps in groups])
+    read = [maps if rng is None else augment(maps, rng) for _, maps in groups]
+    features = torch.cat([encoder.upper(maps).mean((2, 3)) for maps in read])
     return features[np.argsort(np.concatenate([places for places, _ in groups]))]
 
 
@@ -122,21 +125,12 @@ class Targets:
         return np.concatenate(drawn)
 
 
-def augmented_features(
-    encoder: EfficientNetLite0, cache: PictureCache, rows: np.ndarray, rng: np.random.Generator
-) -> Tensor:
-    """The features of augmented pictures, (N, D)."""
-    groups = list(shape_groups(cache, rows))
-    features = torch.cat([encoder.upper(augment(maps, rng)).mean((2, 3)) for _, maps in groups])
-    return features[np.argsort(np.concatenate([places for places, _ in groups]))]
-
-
 def batch_loss(
     model: EncoderWithHeads, cache: PictureCache, targets: Targets, rows: np.ndarray, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """The sum of the weighted losses, and the four losses (4,), detached, for the log."""
     item = cache.item[rows]
-    features = augmented_features(model.encoder, cache, rows, rng)
+    features = features_of(model.encoder, cache, rows, rng)
     read = F.dropout(features, DROPOUT)
     right, question, words = targets.right[item], targets.question[item], targets.words[item]
     labelled, asked, captioned = right.any(1), question >= 0, words.sum(1) > 0
@@ -158,8 +152,7 @@ def held_out_accuracy(model: EncoderWithHeads, cache: PictureCache, targets: Tar
     """Source -> "top-1 / top-5 of count" on held-out groups."""
     rows = np.flatnonzero(cache.held_out & ~cache.alike & targets.right.any(1).numpy()[cache.item])
     logits = torch.cat([model.action(features_of(model.encoder, cache, part)) for part in np.array_split(rows, 60)])
-    items, place = np.unique(cache.item[rows], return_inverse=True)
-    mean = torch.zeros(len(items), logits.shape[1]).index_add(0, torch.from_numpy(place), logits.log_softmax(1))
+    items, mean = cache.mean_by_item(rows, logits.log_softmax(1))
     top = mean.topk(5).indices
     right = targets.right[items].gather(1, top)  # (items, 5)
     found = {}

@@ -131,11 +131,8 @@ def read_unscaled(layer: nn.Module, mean: Tensor, std: Tensor) -> None:
 def figures(opinion: ImageOpinion, cache: PictureCache) -> list[str]:
     rows = np.flatnonzero(cache.held_out & ~cache.alike)
     features = torch.from_numpy(cache.features[rows]).float()
-    items, place = np.unique(cache.item[rows], return_inverse=True)
-    index, count = torch.from_numpy(place), torch.from_numpy(np.bincount(place)).unsqueeze(1)
-    log_probs = opinion.action(features).log_softmax(1)
-    mean = torch.zeros(len(items), log_probs.shape[1]).index_add(0, index, log_probs)
-    acts = (torch.zeros(len(items), 1).index_add(0, index, opinion.question(features)) / count)[:, 0] > 0
+    items, mean = cache.mean_by_item(rows, opinion.action(features).log_softmax(1))
+    acts = cache.mean_by_item(rows, opinion.question(features))[1][:, 0] > 0
     right = torch.from_numpy(right_image_labels([cache.items[n] for n in items]))
     hits = right.gather(1, mean.topk(5).indices)
     by_source: dict[str, list[list[bool]]] = defaultdict(list)

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from pipeline.canvas import TALL, WIDE
 from pipeline.models.action import NO_ACTION
@@ -55,6 +57,12 @@ class PictureCache:
         """The maps of these rows, (n, C, positions) float16."""
         files = np.searchsorted(self._first, rows, "right") - 1
         return np.stack([self._maps[f][row - self._first[f]] for f, row in zip(files, rows, strict=True)])
+
+    def mean_by_item(self, rows: np.ndarray, values: Tensor) -> tuple[np.ndarray, Tensor]:
+        """The items of these rows, and the mean of the values (n, K) of each one's rows."""
+        items, place = np.unique(self.item[rows], return_inverse=True)
+        sums = torch.zeros(len(items), values.shape[1]).index_add(0, torch.from_numpy(place), values)
+        return items, sums / torch.from_numpy(np.bincount(place)).unsqueeze(1)
 
     @cached_property
     def held_out(self) -> np.ndarray:

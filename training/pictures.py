@@ -48,7 +48,7 @@ def made_alike(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     area, aspect = rng.uniform(0.4, 1.0), np.exp(rng.uniform(-0.25, 0.25))
     h, w = (int(min(np.sqrt(area * a), 1.0) * side) for a, side in ((aspect, height), (1 / aspect, width)))
     y, x = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
-    part = np.ascontiguousarray(image[y : y + h, x : x + w, :: rng.choice([-1, 1])])
+    part = np.ascontiguousarray(image[y : y + h, x : x + w][:, :: rng.choice([-1, 1])])
     side = np.exp(rng.uniform(np.log(90), np.log(288)))  # pixels, of the short side
     scale = min(1.0, side / min(part.shape[:2]))
     size = max(16, round(part.shape[1] * scale)), max(16, round(part.shape[0] * scale))

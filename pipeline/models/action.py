@@ -82,7 +82,7 @@ class ActionState(NamedTuple):
 
 def question_network() -> nn.Sequential:
     """Features of an image (..., D) -> the logit that somebody acts (..., 1). One hidden layer: a linear reading took
-    every tenth photo of a sport for a scene without action (weights/README.md)."""
+    more photos of sports and of cooking for scenes without action (weights/README.md)."""
     return nn.Sequential(
         nn.Linear(efficientnet_lite.FEATURE_SIZE, QUESTION_HIDDEN),
         nn.ReLU(),

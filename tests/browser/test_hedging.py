@@ -31,7 +31,7 @@ def test_a_sum_is_named_above_the_labels_that_add_up_to_it(chromium, bikes, lstm
     page.context.close()
 
 
-def test_a_clip_without_sums_says_nothing_of_them(chromium, cat, tmp_path):
+def test_a_photo_without_sums_says_nothing_of_them(chromium, cat, tmp_path):
     assert main(["explain", str(cat), "--out", str(tmp_path / "cat.html")]) == 0
     page = chromium.new_context().new_page()
     page.goto((tmp_path / "cat.html").as_uri())
