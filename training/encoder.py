@@ -36,7 +36,13 @@ from torch import Tensor, nn
 
 from pipeline.models.backbones import tuned_lite0
 from pipeline.models.checkpoint import WEIGHTS, load_card, save_checkpoint
-from pipeline.models.efficientnet_lite import FEATURE_SIZE, FIRST_TUNED_BLOCK, EfficientNetLite0
+from pipeline.models.efficientnet_lite import (
+    FEATURE_SIZE,
+    FIRST_TUNED_BLOCK,
+    EfficientNetLite0,
+    InvertedBottleneck,
+    SameConv2d,
+)
 from training.data import common_words, word_shares
 from training.labels import image_labels
 from training.loop import MovingAverage, optimiser_step
@@ -69,6 +75,30 @@ def tuned_parameters(encoder: EfficientNetLite0) -> list[nn.Parameter]:
     return parameters
 
 
+def frozen_norm(conv: SameConv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """A convolution and its frozen batch norm as one convolution. A 1 x 1 convolution runs in bfloat16, a depthwise one
+    in float32, because torch's backward pass of depthwise convolutions is several times slower in bfloat16."""
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # type: ignore[operator]
+    weight, bias = conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale  # type: ignore[operator]
+    if conv.kernel_size == (1, 1):
+        return F.conv2d(x.bfloat16(), weight.bfloat16(), bias.bfloat16())
+    return F.conv2d(F.pad(x.float(), conv.pads), weight, bias, conv.stride, groups=conv.groups)
+
+
+def block_output(block: InvertedBottleneck, x: Tensor) -> Tensor:
+    y = F.relu6(frozen_norm(block.expand_conv, block.bn0, x))
+    y = F.relu6(frozen_norm(block.depthwise_conv, block.bn1, y))
+    y = frozen_norm(block.project_conv, block.bn2, y).float()
+    return x + y if block.adds_input else y
+
+
+def tuned_features(encoder: EfficientNetLite0, maps: Tensor) -> Tensor:
+    """``encoder.upper(maps).mean((2, 3))`` with frozen batch norm, about 1.4 times as fast in training."""
+    for block in encoder.blocks[FIRST_TUNED_BLOCK:]:
+        maps = block_output(block, maps)  # type: ignore[arg-type]
+    return F.relu6(frozen_norm(encoder.conv_head, encoder.bn1, maps)).float().mean((2, 3))
+
+
 def augment(maps: Tensor, rng: np.random.Generator) -> Tensor:
     """Mirrors half of the feature maps (B, C, h, w). In half of the batches also crops each to a random window that is
     2 positions smaller on both sides."""
@@ -96,7 +126,7 @@ def features_of(
     """The features of cached pictures by the tuned blocks, (N, D). The maps are augmented if ``rng`` is given."""
     groups = list(shape_groups(cache, rows))
     read = [maps if rng is None else augment(maps, rng) for _, maps in groups]
-    features = torch.cat([encoder.upper(maps).mean((2, 3)) for maps in read])
+    features = torch.cat([tuned_features(encoder, maps) for maps in read])
     return features[np.argsort(np.concatenate([places for places, _ in groups]))]
 
 
