@@ -78,8 +78,10 @@ def tuned_parameters(encoder: EfficientNetLite0) -> list[nn.Parameter]:
 def frozen_norm(conv: SameConv2d, norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
     """A convolution and its frozen batch norm as one convolution. A 1 x 1 convolution runs in bfloat16, a depthwise one
     in float32, because torch's backward pass of depthwise convolutions is several times slower in bfloat16."""
-    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # type: ignore[operator]
-    weight, bias = conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale  # type: ignore[operator]
+    assert norm.running_var is not None
+    assert norm.running_mean is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    weight, bias = conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
     if conv.kernel_size == (1, 1):
         return F.conv2d(x.bfloat16(), weight.bfloat16(), bias.bfloat16())
     return F.conv2d(F.pad(x.float(), conv.pads), weight, bias, conv.stride, groups=conv.groups)
