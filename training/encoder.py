@@ -53,6 +53,7 @@ WEIGHTS_OF_TASKS = (1.0, 0.3, 0.05, 0.3)  # action, question, words, ImageNet
 EMA_DECAY = 0.998
 WARM_UP = 100  # steps in which the learning rates rise
 DROPOUT = 0.25
+WHOLE, CROPPED = 0.3, 4  # share of batches; positions of the cached maps, an even number
 REPORT = 250  # steps
 
 
@@ -102,13 +103,13 @@ def tuned_features(encoder: EfficientNetLite0, maps: Tensor) -> Tensor:
 
 
 def augment(maps: Tensor, rng: np.random.Generator) -> Tensor:
-    """Mirrors half of the feature maps (B, C, h, w). In half of the batches also crops each to a random window that is
-    2 positions smaller on both sides."""
+    """Mirrors half of the feature maps (B, C, h, w). In WHOLE of the batches they stay whole, in the others each is
+    cropped to a random window that is CROPPED positions smaller on both sides, which also costs less."""
     mirrored = torch.from_numpy(rng.random(len(maps)) < 0.5)
     maps[mirrored] = maps[mirrored].flip(3)
-    if rng.random() < 0.5:
-        y, x = rng.integers(0, 3, (2, len(maps)))
-        height, width = (side - 2 for side in maps.shape[2:])
+    if rng.random() >= WHOLE:
+        y, x = rng.integers(0, CROPPED + 1, (2, len(maps)))
+        height, width = (side - CROPPED for side in maps.shape[2:])
         maps = torch.stack([m[:, j : j + height, i : i + width] for m, j, i in zip(maps, y, x, strict=True)])
     return maps
 
@@ -195,6 +196,14 @@ def held_out_accuracy(model: EncoderWithHeads, cache: PictureCache, targets: Tar
     return found
 
 
+def init_heads(model: EncoderWithHeads, folder: Path) -> None:
+    """Begin with the heads of an earlier run in ``folder``, or with the image opinion of the recogniser there."""
+    if (saved := folder / "heads.safetensors").exists():
+        model.load_state_dict(load_file(saved), strict=False)
+    else:
+        init_action_head(model.action, folder)
+
+
 def init_action_head(head: nn.Linear, folder: Path) -> None:
     """Begin with the image opinion of the recogniser in ``folder``, for the labels that it has."""
     known = {label: k for k, label in enumerate(load_card(folder / "action-lstm")["image_labels"])}
@@ -216,7 +225,7 @@ def fit(args: argparse.Namespace) -> None:
     targets = Targets(cache)
     encoder = tuned_lite0(args.start).to(memory_format=torch.channels_last)  # in eval(): batch-norm statistics frozen
     model = EncoderWithHeads(encoder, len(image_labels()), targets.words.shape[1])
-    init_action_head(model.action, args.start)
+    init_heads(model, args.start)
     tuned = tuned_parameters(encoder)
     heads = [p for head in (model.action, model.question, model.words) for p in head.parameters()]
     rates = [{"params": tuned, "lr": args.rate}, {"params": heads, "lr": 5 * args.rate}]
@@ -262,7 +271,9 @@ def make_card(figures: dict[str, str], steps: int, args: argparse.Namespace) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="folder written by training.pictures")
-    parser.add_argument("--start", type=Path, default=WEIGHTS, help="folder with the encoder to begin with")
+    parser.add_argument(
+        "--start", type=Path, default=WEIGHTS, help="folder of the recogniser, or of a run to go on with"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=64, help="pictures per step")
