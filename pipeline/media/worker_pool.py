@@ -8,8 +8,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import json
-import queue
 import subprocess
+from collections import deque
 from io import BufferedReader
 from typing import IO, Any, cast
 
@@ -35,6 +35,7 @@ class Worker:
             stderr=subprocess.PIPE,
             bufsize=PIPE_BYTES,
             creationflags=LOW_PRIORITY,
+            start_new_session=True,  # so that Ctrl-C reaches this process alone
         )
         self._words = b""
         _running.add(self)
@@ -80,7 +81,7 @@ class Worker:
         _running.discard(self)
 
 
-_idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+_idle: deque[Worker] = deque()  # in the order of their start
 _running: set[Worker] = set()
 
 
@@ -93,9 +94,9 @@ def end_all() -> None:
 
 def take_worker() -> Worker:
     """A worker that was started ahead, or a new one. Raises OSError if none can be started."""
-    with contextlib.suppress(queue.Empty):
+    with contextlib.suppress(IndexError):
         while True:
-            worker = _idle.get_nowait()
+            worker = _idle.popleft()
             if worker.is_running():
                 return worker
             worker.kill()
@@ -105,5 +106,5 @@ def take_worker() -> Worker:
 def start_ahead() -> None:
     """Start workers until AHEAD of them wait."""
     with contextlib.suppress(OSError):  # the next job will say so
-        while _idle.qsize() < AHEAD:
-            _idle.put(Worker())
+        while len(_idle) < AHEAD:
+            _idle.append(Worker())
