@@ -137,8 +137,8 @@ def ffmpeg() -> Check:
     found |= {"PyAV": {library: of_pyav(library) for library in OLDEST}}
     old = [f"{lib} of {owner}" for owner, has in found.items() for lib in OLDEST if (has[lib] or ()) < OLDEST[lib]]
     codecs = ", ".join(f"{owner} {'.'.join(map(str, has['avcodec'] or '?'))}" for owner, has in found.items())
-    oldest = ".".join(map(str, OLDEST["avcodec"]))
-    return Check("ffmpeg", f"avcodec {codecs}; oldest safe {oldest}", not old, {"versions": found, "too_old": old})
+    verdict = f"too old: {', '.join(old)}" if old else f"oldest safe {'.'.join(map(str, OLDEST['avcodec']))}"
+    return Check("ffmpeg", f"avcodec {codecs}; {verdict}", not old, {"versions": found, "too_old": old})
 
 
 def weights() -> Check:

@@ -7,10 +7,9 @@ import json
 import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from importlib.util import find_spec
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
 from pipeline.sandbox import lockdown
@@ -35,10 +34,10 @@ def prepare() -> None:
     import pipeline.sandbox.browser_copy
     import pipeline.sandbox.decode  # noqa: F401
 
-    Image.init()  # Pillow's formats are modules, and so are PyAV's kinds of streams and Python's encodings
-    for module in iter_modules(av.__path__, "av."):
-        if module.ispkg:
-            import_module(f"{module.name}.stream" if find_spec(f"{module.name}.stream") else module.name)
+    Image.init()  # Pillow's formats are modules; PyAV imports others when it meets a stream of their kind
+    for module in walk_packages(av.__path__, "av."):
+        if module.name not in ("av.__main__", "av.datasets"):
+            import_module(module.name)
     for encoding in ENCODINGS:
         codecs.lookup(encoding)
     lockdown.drop_spare_rights()

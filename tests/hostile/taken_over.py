@@ -3,7 +3,8 @@
     python -m tests.hostile.taken_over [SOCKET]      # as pipeline.sandbox.fork_server; without SOCKET as .worker
 
 The name of a job is a JSON list: an attack and its arguments. What became of it comes back as the job's error:
-"done: ..." or "refused: ERRNO". UNROLL_TEST_WITHOUT names guards that are taken away first.
+"done: ..." or "refused: ERRNO". UNROLL_TEST_WITHOUT names guards that are taken away first, UNROLL_TEST_LACKS those that
+the system seems not to have.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import landlockpy
 import seccompy
 
 from pipeline.sandbox import child, fork_server, lockdown, worker
@@ -189,8 +191,21 @@ def take_away(guards: list[str]) -> None:
         setattr(lockdown, functions[guard], lambda *ignored: None)
 
 
+def lack(guards: list[str]) -> None:
+    """As on a system whose kernel, or container, does not have them."""
+
+    def missing(*ignored: object) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    if "landlock" in guards:
+        landlockpy.abi_version = missing
+    if "seccomp" in guards:
+        seccompy.supported = missing
+
+
 if __name__ == "__main__":
     take_away(os.environ.get("UNROLL_TEST_WITHOUT", "").split())
+    lack(os.environ.get("UNROLL_TEST_LACKS", "").split())
     child.messages = attack
     if len(sys.argv) > 1:
         fork_server.main()

@@ -168,3 +168,20 @@ def test_a_worker_is_locked_as_a_child_is(outcome, monkeypatch, name):
     monkeypatch.setattr(sys.modules[__name__], "ForkServer", Worker)
     assert outcome(attack, ["landlock"]).startswith("refused: ")
     assert outcome(attack, ["seccomp"]).startswith("refused: ") == ("landlock" in guards)
+
+
+@pytest.mark.parametrize("make", [ForkServer, Worker])
+def test_a_system_without_the_guards_is_named_or_refused(outcome, monkeypatch, cat, make):
+    monkeypatch.setenv("UNROLL_TEST_LACKS", "landlock seccomp")
+    decoder = make()
+    assert [guard.split(" (")[0] for guard in decoder.missing_guards()] == [
+        "the kernel or its container has no Landlock",
+        "the kernel or its container has no seccomp",
+    ]
+    decoder.kill()
+    monkeypatch.setenv("UNROLL_REQUIRE_SANDBOX", "1")
+    monkeypatch.setattr(decoder_process, "take_decoder", make)
+    with pytest.raises(
+        MediaError, match="cannot start .UNROLL_REQUIRE_SANDBOX is set, and the kernel or its container has"
+    ):
+        read_clip_named(cat, "cat")
