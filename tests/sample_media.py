@@ -48,7 +48,7 @@ def decoders() -> list[int]:
     def is_ours(process: int) -> bool:
         return process == os.getpid() or (process in parents and is_ours(parents[process]))
 
-    workers = [worker._process.pid for worker in worker_pool._running if worker not in worker_pool._idle]
+    workers = [worker._process.pid for worker in tuple(worker_pool._running) if worker._has_job]
     return workers + [process for process in servers if parents[process] in servers and is_ours(process)]
 
 

@@ -38,5 +38,7 @@ def start_problem(words: bytes) -> str | None:
 
 
 def missing_guards(words: bytes) -> list[str]:
-    """The guards that a process lacks, from its first words; empty if it could not start."""
-    return json.loads(words.removeprefix(READY)) if words.startswith(READY) else []
+    """The guards that a process lacks, from its first words. Raises OSError if it could not start."""
+    if (problem := start_problem(words)) is not None:
+        raise OSError(problem)
+    return json.loads(words.removeprefix(READY))

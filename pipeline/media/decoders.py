@@ -28,11 +28,12 @@ def take_decoder() -> Decoder:
 
 def missing_guards() -> list[str]:
     """The guards that decoding processes lack on this system, in words; empty if they have all (sandbox/lockdown.py).
-    Starts a decoder and waits until it is ready. Raises OSError if it cannot start, with the reason."""
+    Starts a decoder and waits until it is ready. Raises OSError with the reason if it cannot start."""
     decoder = take_decoder()
-    missing = decoder.missing_guards()
-    if (problem := decoder.start_problem() if not missing else None) is not None:
+    try:
+        missing = decoder.missing_guards()
+    except OSError:
         decoder.kill()
-        raise OSError(problem)
+        raise
     decoder.give_back()
     return missing

@@ -74,7 +74,7 @@ class ForkServer:
             return start_problem(b"")
 
     def missing_guards(self) -> list[str]:
-        """What this system lacks to lock its children; waits until the server is ready."""
+        """What this system lacks to lock its children. Waits until it is ready; raises OSError if it cannot start."""
         return missing_guards(self._socket.recv(FIRST_WORDS, socket.MSG_PEEK))
 
     def has_begun(self) -> None:

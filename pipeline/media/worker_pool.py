@@ -37,11 +37,12 @@ class Worker:
             creationflags=LOW_PRIORITY,
             start_new_session=True,  # so that Ctrl-C reaches this process alone
         )
-        self._words = b""
+        self._words, self._has_job = b"", False
         _running.add(self)
 
     def send(self, job: dict[str, Any]) -> BufferedReader:
         """Give it its job; -> the pipe that it writes to. Raises OSError if it is gone."""
+        self._has_job = True
         orders = cast("IO[bytes]", self._process.stdin)
         orders.write(json.dumps(job).encode() + b"\n")
         orders.flush()
@@ -56,7 +57,7 @@ class Worker:
         return start_problem(self._first_words())
 
     def missing_guards(self) -> list[str]:
-        """What this system lacks to lock it; waits until it is ready."""
+        """What this system lacks to lock it. Waits until it is ready; raises OSError if it cannot start."""
         return missing_guards(self._first_words())
 
     def _first_words(self) -> bytes:
@@ -69,8 +70,11 @@ class Worker:
         start_ahead()
 
     def give_back(self) -> None:
-        """It has done its job."""
-        self.kill()
+        """It has done its job, or was not given one."""
+        if self._has_job:
+            self.kill()
+        else:
+            _idle.append(self)
 
     def kill(self) -> None:
         self._process.kill()

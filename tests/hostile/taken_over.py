@@ -3,8 +3,8 @@
     python -m tests.hostile.taken_over [SOCKET]      # as pipeline.sandbox.fork_server; without SOCKET as .worker
 
 The name of a job is a JSON list: an attack and its arguments. What became of it comes back as the job's error:
-"done: ..." or "refused: ERRNO". UNROLL_TEST_WITHOUT names guards that are taken away first, UNROLL_TEST_LACKS those that
-the system seems not to have.
+"done: ..." or "refused: ERRNO". UNROLL_TEST_WITHOUT names guards that are taken away first, UNROLL_TEST_LACKS those
+that the system seems not to have.
 """
 
 from __future__ import annotations

@@ -23,9 +23,7 @@ from pipeline.sandbox.messages import MediaError
 from tests.sample_media import no_decoder_is_left
 from views.hosting.uploads import private_file
 
-pytestmark = pytest.mark.skipif(
-    not ON_LINUX or bool(decoders.missing_guards()), reason="this system lacks some of the guards"
-)
+pytestmark = pytest.mark.skipif(not ON_LINUX, reason="only Linux has the guards")
 MODULE = "tests.hostile.taken_over"
 MEGABYTES = 300  # a decoder may use, and half of what attackers take
 
@@ -61,6 +59,12 @@ ATTACKS: dict[str, tuple[list[object], set[str]]] = {
     "too much memory": (["allocate", 2 * MEGABYTES], LIMITS),
     "the socket of the fork server": (["find_sockets"], {"descriptors"}),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def complete_sandbox() -> None:
+    if missing := decoders.missing_guards():
+        pytest.skip("; ".join(missing))
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +185,5 @@ def test_a_system_without_the_guards_is_named_or_refused(outcome, monkeypatch, c
     decoder.kill()
     monkeypatch.setenv("UNROLL_REQUIRE_SANDBOX", "1")
     monkeypatch.setattr(decoder_process, "take_decoder", make)
-    with pytest.raises(
-        MediaError, match="cannot start .UNROLL_REQUIRE_SANDBOX is set, and the kernel or its container has"
-    ):
+    with pytest.raises(MediaError, match=r"cannot start \(UNROLL_REQUIRE_SANDBOX is set, and the kernel"):
         read_clip_named(cat, "cat")
