@@ -53,8 +53,10 @@ class Worker:
 
     def start_problem(self) -> str | None:
         """Why it could not start, if it could not. It is ended."""
+        is_starting = self.is_running()
         self._process.kill()
-        return start_problem(self._first_words())
+        words = self._first_words()
+        return None if is_starting and not words else start_problem(words)
 
     def missing_guards(self) -> list[str]:
         """What this system lacks to lock it. Waits until it is ready; raises OSError if it cannot start."""

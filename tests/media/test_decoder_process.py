@@ -85,7 +85,7 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    with pytest.raises(MediaError, match="could not be decoded"):
+    with pytest.raises(MediaError, match=r"could not be decoded|cannot start"):  # a worker may still have been starting
         read_clip(slow_clip)
     killer.join()
     assert read_clip(cat).kind == "photo"
