@@ -46,6 +46,9 @@ class Guards:
     filters: dict[bool, Filter] = field(default_factory=dict)  # by whether files can be opened; empty without seccomp
     missing: list[str] = field(default_factory=list)
 
+    def lack(self, guard: str, error: OSError) -> None:
+        self.missing.append(f"the kernel or its container has no {guard} ({error.strerror})")
+
 
 _guards = Guards()  # as drop_spare_rights() found them
 
@@ -104,9 +107,12 @@ def limit_resources() -> None:
         "RLIMIT_CORE": 0,
         "RLIMIT_NOFILE": MAX_OPEN_FILES,
     }
-    for name, limit in limits.items():
+    for name, most in limits.items():
+        number = getattr(resource, name)
+        _, limit = resource.getrlimit(number)  # it may be lower already, and cannot be raised
+        limit = most if limit == resource.RLIM_INFINITY else min(most, limit)
         try:
-            resource.setrlimit(getattr(resource, name), (limit, limit))
+            resource.setrlimit(number, (limit, limit))
         except (OSError, ValueError):  # macOS knows all the names, and refuses some of the limits
             if ON_LINUX:
                 raise
@@ -125,12 +131,12 @@ def _look_for_landlock() -> None:
 
     try:
         abi = landlockpy.abi_version()
-        _guards.landlock = True
     except OSError as error:
-        _guards.missing.append(f"the kernel or its container has no Landlock ({error.strerror})")
-    else:
-        if abi < FULL_ABI:
-            _guards.missing.append(f"Landlock of the kernel is version {abi}, older than {FULL_ABI}")
+        _guards.lack("Landlock", error)
+        return
+    _guards.landlock = True
+    if abi < FULL_ABI:
+        _guards.missing.append(f"Landlock of the kernel is version {abi}, older than {FULL_ABI}")
 
 
 def _look_for_seccomp() -> None:
@@ -145,20 +151,28 @@ def _look_for_seccomp() -> None:
         for each in _guards.filters.values():
             _ = each.program  # compiled once, not in every child
     except OSError as error:
-        _guards.missing.append(f"the kernel or its container has no seccomp ({error.strerror})")
+        _guards.lack("seccomp", error)
 
 
 def _restrict_to_serving() -> None:
     """After both guards were looked for: the libraries find the C library by programs that cannot be run then."""
-    if _guards.landlock:
-        from landlockpy import AccessFS
+    try:
+        if _guards.landlock:
+            from landlockpy import AccessFS
 
-        with _ruleset(kept=AccessFS.READ_FILE | AccessFS.READ_DIR) as ruleset:
-            ruleset.restrict()
-    if _guards.filters:
-        from pipeline.sandbox.system_calls import serving_filter
+            with _ruleset(kept=AccessFS.READ_FILE | AccessFS.READ_DIR) as ruleset:
+                ruleset.restrict()
+    except OSError as error:
+        _guards.landlock = False
+        _guards.lack("Landlock", error)
+    try:
+        if _guards.filters:
+            from pipeline.sandbox.system_calls import serving_filter
 
-        serving_filter().load()
+            serving_filter().load()
+    except OSError as error:
+        _guards.filters = {}
+        _guards.lack("seccomp", error)
 
 
 def _ruleset(kept: int = 0) -> Ruleset:
