@@ -19,9 +19,7 @@ from pipeline.sandbox.messages import PIPE_BYTES
 
 MODULE = "pipeline.sandbox.worker"
 AHEAD = 2  # workers that wait for a file
-LOW_PRIORITY = getattr(
-    subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0
-)  # on Windows; elsewhere workers lower it themselves
+LOW_PRIORITY = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # of Windows; elsewhere a worker sets its own
 
 
 class Worker:
