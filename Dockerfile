@@ -1,5 +1,7 @@
-# The app for a public host: CPU only, not root, one process.
-#   docker build -t unroll . && docker run --rm -p 8501:8501 --memory 2g unroll
+# The app for a public host: CPU only, not root, no capabilities, read-only. docs/hosting.md explains the line.
+#   docker build -t unroll .
+#   docker run --rm -p 8501:8501 --read-only --tmpfs /tmp:size=512m --cap-drop ALL \
+#     --security-opt no-new-privileges --memory 2g --pids-limit 256 unroll
 # torch's default build for Linux brings gigabytes of CUDA along; point pip at torch's CPU builds to leave them out:
 #   docker build --build-arg PIP_EXTRA_INDEX_URL=<the index of torch's CPU builds> -t unroll .
 FROM python:3.11.14-slim-bookworm

@@ -12,9 +12,11 @@ except ValueError as error:  # one of them has a value that is not understood
 
 from pipeline.models.checkpoint import CheckpointError
 from views import describe, inside, language, models, watch
+from views.hosting.sandbox_log import report_sandbox
 from views.session.menu import menu
 from views.session.visit import open_page
 
+report_sandbox()
 st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
 st.html(Path(__file__).with_name("views") / "page.css")
 

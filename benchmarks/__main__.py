@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.results import machine, table
 
-NAMES = ("end_to_end", "engines", "peers", "growth", "waiting", "batch", "playable", "replay")
+NAMES = ("end_to_end", "engines", "peers", "growth", "waiting", "batch", "playable", "replay", "sandbox")
 
 
 def main(argv: list[str] | None = None) -> None:

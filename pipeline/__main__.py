@@ -14,8 +14,9 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-INTERRUPTED, CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED, CLOSED = 130, 141  # 128 + SIGINT, 128 + SIGPIPE
+STOPPING = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+HAS_TIMER = hasattr(signal, "setitimer")  # not on Windows
 RAISE_AGAIN = 1.0  # seconds after which an exception that a library dropped is raised again
 
 _stopped_by: list[int] = []  # the signal that ends the program, once it has arrived
@@ -29,10 +30,14 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     # Imported here: they take a second or two, in which the program can be interrupted already.
-    from pipeline.commands import COMMANDS
-    from pipeline.commands.arguments import UsageError
-    from pipeline.commands.output import OutputError
-    from pipeline.models.checkpoint import CheckpointError
+    try:
+        from pipeline.commands import COMMANDS
+        from pipeline.commands.arguments import UsageError
+        from pipeline.commands.output import OutputError
+        from pipeline.models.checkpoint import CheckpointError
+    except ImportError as error:
+        print(f"A package is missing or broken: {error}. Install what requirements.txt names.", file=sys.stderr)
+        return 2
 
     parser = argparse.ArgumentParser(
         prog="python -m pipeline", description="Read videos and photos with a CNN and a recurrent network."
@@ -103,15 +108,17 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:
     if not _stopped_by:
         _stopped_by.append(number)
         ignore_signals()
-        signal.signal(signal.SIGALRM, stop)
-        signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
+        if HAS_TIMER:
+            signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
         sys.unraisablehook = lambda dropped: None  # Python would print the exception that it drops
     raise SystemExit(128 + _stopped_by[0])
 
 
 def ignore_signals() -> None:
     """From now on the program ends by itself."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    if HAS_TIMER:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
 

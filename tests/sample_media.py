@@ -11,6 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from pipeline.media import worker_pool
+
 
 def package_folder(name: str) -> Path:
     return Path(find_spec(name).origin).parent
@@ -32,7 +34,8 @@ def write_clip(path: Path, pictures: list[np.ndarray], rate: float) -> None:
 
 
 def decoders() -> list[int]:
-    """The processes below this one that decode a file now: children of a fork server, under the same command line."""
+    """The processes below this one that decode a file now: children of a fork server, under the same command line, and
+    workers that have a job."""
     parents, servers = {}, set()
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -45,7 +48,8 @@ def decoders() -> list[int]:
     def is_ours(process: int) -> bool:
         return process == os.getpid() or (process in parents and is_ours(parents[process]))
 
-    return [process for process in servers if parents[process] in servers and is_ours(process)]
+    workers = [worker._process.pid for worker in tuple(worker_pool._running) if worker._has_job]
+    return workers + [process for process in servers if parents[process] in servers and is_ours(process)]
 
 
 def no_decoder_is_left() -> bool:

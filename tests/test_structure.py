@@ -104,6 +104,18 @@ def test_models_of_one_kind_know_nothing_of_the_others():
         assert not names & {f"pipeline.models.{other}" for other in kinds - {kind}}, kind
 
 
+def test_every_module_can_be_imported_on_every_system():
+    """Modules that Windows lacks are imported where they are used."""
+    for module, path in {**modules("pipeline", "views"), "app": ROOT / "app.py"}.items():
+        for node in ast.parse(path.read_text()).body:
+            names = (
+                [name.name for name in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", "")]
+            )
+            assert not set(names) & {"resource", "fcntl", "pwd", "landlockpy"}, module
+            assert "seccompy" not in names or module == "pipeline.sandbox.system_calls", module
+        assert '"/tmp' not in path.read_text(), module
+
+
 def test_nothing_is_pickled():
     for module, path in modules("pipeline", "views").items():
         assert "pickle" not in imported(path), module

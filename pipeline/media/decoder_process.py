@@ -1,10 +1,11 @@
 """Decodes each file in a child process, so that a file that breaks the decoder breaks nothing else.
 
     parent                            fork server                      child
-    DecoderJob ──── job, pipe ──────▶ forks ─────────────────────────▶ limits itself, decodes, writes frames, ends
+    DecoderJob ── job, pipe, file ──▶ forks ─────────────────────────▶ locks itself, decodes, writes frames, ends
                   ◀──────────────────────────────────── pipe ──────────┘
 
-One child decodes one file. It writes messages into its pipe (sandbox/messages.py) while it is still decoding. The
+One child decodes one file; what it gives up first is in sandbox/lockdown.py. Without fork a worker takes the place of
+the child (media/decoders.py). It writes messages into its pipe (sandbox/messages.py) while it is still decoding. The
 parent trusts none of them: it checks sizes before it takes memory, and kills a child that is too slow or sends anything
 else.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 from pipeline.limits import DECODER_SECONDS
 from pipeline.media.clip import ClipStream
-from pipeline.media.server_pool import ForkServer, give_back, take_server
+from pipeline.media.decoders import Decoder, take_decoder
 from pipeline.sandbox.messages import ClipEnd, MediaError, Message, MessageValidator, ProtocolError, read_message
 
 MESSAGES_PER_STEP = 16  # that a child may send: some files are read more than once, and their frames sent again
@@ -60,16 +61,16 @@ class DecoderJob:
         self._lock, self._timed_out = threading.Lock(), False
         self._watchdog = threading.Timer(DECODER_SECONDS, self._time_out)
         self._watchdog.daemon = True
-        self._server: ForkServer | None = None
+        self._decoder: Decoder | None = None
         try:
-            self._server = take_server()
-            pipe = self._server.send(job)
+            self._decoder = take_decoder()
+            pipe = self._decoder.send(job)
         except OSError as error:
-            problem = None if self._server is None else self._server.start_problem()
+            problem = None if self._decoder is None else self._decoder.start_problem()
             self.end()
             raise MediaError(self._without_decoder(problem or error.strerror or "")) from error
         self._watchdog.start()
-        threading.Thread(target=self._receive, args=(pipe, self._server), daemon=True).start()
+        threading.Thread(target=self._receive, args=(pipe, self._decoder), daemon=True).start()
 
     def messages(self) -> Generator[Any, None, None]:
         """The child's messages in order. Closing the generator ends the child."""
@@ -85,7 +86,7 @@ class DecoderJob:
             self.end()
 
     def end(self) -> None:
-        """Kill the child and its fork server, unless its final message has arrived."""
+        """Kill the decoding process, unless its final message has arrived."""
         self._release(False)
 
     def ready(self) -> bool:
@@ -99,7 +100,7 @@ class DecoderJob:
             except queue.Empty:
                 self._on_wait()
 
-    def _receive(self, pipe: BufferedReader, server: ForkServer) -> None:
+    def _receive(self, pipe: BufferedReader, decoder: Decoder) -> None:
         """In the thread: until the final message and the end of the child, or a message that makes no sense."""
         has_begun = False
         try:
@@ -107,6 +108,8 @@ class DecoderJob:
                 for _ in range(self._max_messages):
                     message = read_message(pipe)
                     self._validator.check(message)
+                    if not has_begun:
+                        decoder.has_begun()
                     has_begun = True
                     if isinstance(message, ClipEnd | bytes | MediaError):
                         self._release(reuse=not pipe.read(1))  # the pipe's end is the child's
@@ -115,7 +118,7 @@ class DecoderJob:
                     self._arrived.put(message)
             raise ProtocolError
         except Exception:  # whatever a hostile child can make json, numpy or Pillow raise
-            problem = None if has_begun else server.start_problem()
+            problem = None if has_begun else decoder.start_problem()
             self._release(False)
             self._arrived.put(MediaError(self._failure(problem)))
 
@@ -135,11 +138,11 @@ class DecoderJob:
         self._release(False)
 
     def _release(self, reuse: bool) -> None:
-        """Part with the server, once: give it back, or kill it together with its child."""
+        """Part with the decoder, once: give it back, or kill it."""
         with self._lock:
-            server, self._server = self._server, None
+            decoder, self._decoder = self._decoder, None
         self._watchdog.cancel()
-        if server is not None and reuse:
-            give_back(server)
-        elif server is not None:
-            server.kill()
+        if decoder is not None and reuse:
+            decoder.give_back()
+        elif decoder is not None:
+            decoder.kill()

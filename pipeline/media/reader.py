@@ -62,6 +62,8 @@ def _checked(given: str | os.PathLike[str], name: str | None) -> tuple[Path, str
         if not path.is_dir() and not path.is_file():
             raise MediaError(f"{name} is neither a file nor a folder.")
         size = path.stat().st_size if path.is_file() else 1
+        if path.is_file():
+            path.open("rb").close()  # if it may not be read, that is said before a decoder is started
     except OSError as error:
         raise MediaError(f"{name} could not be opened: {error.strerror or 'input/output error'}.") from error
     if size == 0:

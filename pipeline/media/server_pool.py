@@ -1,6 +1,6 @@
 """Fork servers (sandbox/fork_server.py): processes with all imports of a decoder, which fork a child for each job.
 
-A server has no secrets in its environment. A fresh child costs milliseconds; a fresh server about half a second.
+A fresh child costs milliseconds; a fresh server about half a second.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ import queue
 import signal
 import socket
 import subprocess
-import sys
 from io import BufferedReader, FileIO
-from pathlib import Path
 from typing import Any
 
-from pipeline.sandbox.fork_server import FIRST_WORDS, READY
+from pipeline.media.child_start import missing_guards, start_options, start_problem
+from pipeline.sandbox.child import FIRST_WORDS
 from pipeline.sandbox.messages import PIPE_BYTES
 
-ROOT = Path(__file__).resolve().parents[2]
-INHERITED_ENV = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")  # no child needs more
+MODULE = "pipeline.sandbox.fork_server"
 PATIENCE = 2.0  # seconds that an idle server is given to end
 
 
@@ -31,15 +29,9 @@ class ForkServer:
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair()
-        inherited = {name: os.environ[name] for name in INHERITED_ENV if name in os.environ}
-        inherited |= {name: value for name, value in os.environ.items() if name.startswith("UNROLL_")}
-        # Packages are where this process finds them: PYTHONPATH, a user's own folder, whatever added to sys.path.
-        inherited["PYTHONPATH"] = os.pathsep.join(os.path.abspath(folder) for folder in sys.path)
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.sandbox.fork_server", str(theirs.fileno())],
-                cwd=ROOT,
-                env={**inherited, "OPENBLAS_NUM_THREADS": "1"},
+                **start_options(MODULE, str(theirs.fileno())),
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # so that it and its child can be killed together
                 stdin=subprocess.DEVNULL,
@@ -54,15 +46,19 @@ class ForkServer:
         _running.add(self)
 
     def send(self, job: dict[str, Any]) -> BufferedReader:
-        """Start a child; -> the pipe that it writes to. Raises OSError if the server is gone."""
-        readable, writable = os.pipe()
+        """Start a child; -> the pipe that it writes to. The child gets the opened file, and no right to open another.
+        Raises OSError if the server is gone, or the file."""
+        readable, *passed = os.pipe()
         try:
-            socket.send_fds(self._socket, [json.dumps(job).encode()], [writable])
+            if not os.path.isdir(job["path"]):
+                passed.append(os.open(job["path"], os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+            socket.send_fds(self._socket, [json.dumps(job).encode()], passed)
         except OSError:
             os.close(readable)
             raise
         finally:
-            os.close(writable)
+            for descriptor in passed:
+                os.close(descriptor)
         return BufferedReader(FileIO(readable, "rb"), PIPE_BYTES)
 
     def is_running(self) -> bool:
@@ -71,14 +67,22 @@ class ForkServer:
     def start_problem(self) -> str | None:
         """Why it could not start, if it could not; to be asked when it has ended, or a child has."""
         try:
-            words = self._socket.recv(FIRST_WORDS, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+            return start_problem(self._socket.recv(FIRST_WORDS, socket.MSG_DONTWAIT | socket.MSG_PEEK))
         except BlockingIOError:
             return None
         except OSError:
-            words = b""
-        if words.startswith(READY):
-            return None
-        return " ".join(words.decode(errors="replace").split()) or "it ended at once"
+            return start_problem(b"")
+
+    def missing_guards(self) -> list[str]:
+        """What this system lacks to lock its children. Waits until it is ready; raises OSError if it cannot start."""
+        return missing_guards(self._socket.recv(FIRST_WORDS, socket.MSG_PEEK))
+
+    def has_begun(self) -> None:
+        """Its child has sent the first message."""
+
+    def give_back(self) -> None:
+        """It has no child any more: somebody else may take it."""
+        _idle.put(self)
 
     def end(self) -> None:
         """Close the socket, wait for the process to exit, then kill it. For an idle server."""
@@ -118,8 +122,3 @@ def take_server() -> ForkServer:
                 return server
             server.kill()
     return ForkServer()
-
-
-def give_back(server: ForkServer) -> None:
-    """The server has no child any more: somebody else may take it."""
-    _idle.put(server)

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +16,7 @@ from pipeline.sandbox.messages import MediaError
 STANDARD_INPUT = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 CHUNK = 1 << 20  # bytes
 
-_copies: list[IO[bytes]] = []  # they are deleted when this process ends
+_copies: list[ExitStack] = []  # their folders are deleted when this process ends
 
 
 def is_stream(path: str) -> bool:
@@ -34,21 +35,22 @@ def spooled(path: str, name: str) -> Path:
 
     Raises MediaError if it holds nothing, more than one file may, or cannot be copied.
     """
-    most = MAX_MEGABYTES * 10**6
-    try:
-        copy = tempfile.NamedTemporaryFile(prefix="unroll-")  # noqa: SIM115
-        with open_stream(path) as stream:
-            while chunk := stream.read(CHUNK):
-                copy.write(chunk)
-                if copy.tell() > most:
-                    raise MediaError(f"{name} is too large; the limit is {MAX_MEGABYTES} MB.")
-        copy.flush()
-    except OSError as error:
-        raise MediaError(f"{name} could not be read: {error.strerror or 'input/output error'}.") from error
-    if copy.tell() == 0:
-        raise MediaError(f"{name} is empty.")
-    _copies.append(copy)
-    return Path(copy.name)
+    most, size = MAX_MEGABYTES * 10**6, 0
+    with ExitStack() as unless_kept:
+        try:
+            folder = unless_kept.enter_context(tempfile.TemporaryDirectory(prefix="unroll-"))
+            copy = Path(folder) / "stream"
+            with open_stream(path) as stream, copy.open("wb") as file:  # closed before another process opens it
+                while chunk := stream.read(CHUNK):
+                    size += file.write(chunk)
+                    if size > most:
+                        raise MediaError(f"{name} is too large; the limit is {MAX_MEGABYTES} MB.")
+        except OSError as error:
+            raise MediaError(f"{name} could not be read: {error.strerror or 'input/output error'}.") from error
+        if size == 0:
+            raise MediaError(f"{name} is empty.")
+        _copies.append(unless_kept.pop_all())
+    return copy
 
 
 def open_stream(path: str) -> IO[bytes]:

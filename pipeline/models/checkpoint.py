@@ -49,14 +49,14 @@ def change_card(stem: Path, changes: Mapping[str, Any]) -> None:
 
 
 def _write_card(stem: Path, card: Mapping[str, Any]) -> None:
-    stem.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    stem.with_suffix(".json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def load_card(stem: Path) -> Card:
     """The card alone. Raises CheckpointError if it is missing or not valid JSON."""
     path = stem.with_suffix(".json")
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(f"There is no model card {path.name} in {path.parent}.") from error
     except ValueError as error:

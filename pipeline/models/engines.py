@@ -109,7 +109,7 @@ def supports_bf16() -> bool:
 def has_amx() -> bool:
     """Whether this CPU multiplies bfloat16 matrices in hardware. False where Linux does not tell."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text().split()
+        return "amx_bf16" in Path("/proc/cpuinfo").read_text(encoding="utf-8").split()
     except OSError:
         return False
 

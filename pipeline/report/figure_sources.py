@@ -11,4 +11,6 @@ CLIP_FIGURE = HERE / "clip_figure"  # without its suffix: .js and .css
 
 def figure_source(figure: Path, suffix: Literal["css", "js"]) -> str:
     """The source of one figure, after the source that all figures share. ``figure`` is a path without its suffix."""
-    return (HERE / f"figure.{suffix}").read_text() + figure.with_suffix(f".{suffix}").read_text()
+    return (HERE / f"figure.{suffix}").read_text(encoding="utf-8") + figure.with_suffix(f".{suffix}").read_text(
+        encoding="utf-8"
+    )

@@ -52,7 +52,7 @@ def page(path: Path, cell: str, name: str) -> str:
 
 def filled(title: str, about: str, data: figure_data.Data) -> str:
     style, script = (figure_source(CLIP_FIGURE, kind) for kind in ("css", "js"))
-    return Template((HERE / "page.html").read_text()).substitute(
+    return Template((HERE / "page.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         about=html.escape(about),
         style=style,

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from io import BytesIO
-from pathlib import Path
 
 import av
 import numpy as np
@@ -19,6 +18,7 @@ from pipeline.limits import COPY_MEGABYTES, COPY_SECONDS
 from pipeline.sandbox.decode import opened_pictures
 from pipeline.sandbox.messages import MediaError
 from pipeline.sandbox.opencv_reader import ConversionError
+from pipeline.sandbox.opened_file import MediaFile
 from pipeline.sandbox.sampling import PictureReader
 
 CLOCK = Fraction(1, 1000)  # seconds: the unit of a picture's time
@@ -26,17 +26,17 @@ CLOSEST = 1 / 31  # seconds between pictures: no more than 30 a second
 OPTIONS = {"preset": "superfast", "crf": "27", "profile": "baseline"}
 
 
-def copy(path: Path, name: str) -> bytes:
+def copy(file: MediaFile, name: str) -> bytes:
     """The first COPY_SECONDS of the video as mp4, as far as COPY_MEGABYTES hold them; each picture has its own time.
 
     Where the picture begins after the sound, its first picture is shown until then. Raises MediaError if the file holds
     no picture.
     """
     try:
-        with opened_pictures(path, name) as (reader, start):
+        with opened_pictures(file, name) as (reader, start):
             return encoded(reader, start, name)
     except ConversionError:
-        with opened_pictures(path, name, by_opencv=False) as (reader, start):
+        with opened_pictures(file, name, by_opencv=False) as (reader, start):
             return encoded(reader, start, name)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import av
 import cv2
@@ -18,6 +17,7 @@ from av.filter import Graph
 
 from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.messages import MediaError
+from pipeline.sandbox.opened_file import MediaFile
 from pipeline.sandbox.photos import over_white
 from pipeline.sandbox.pictures import SQUARE, preview_size, shown_size, shrink_to_preview
 from pipeline.sandbox.sampling import rising_times
@@ -109,9 +109,11 @@ class FilteredReader:
 
 
 @contextmanager
-def opened_by_pyav(path: Path, name: str, video: Video, only_referred_to: bool = False) -> Iterator[FilteredReader]:
+def opened_by_pyav(
+    file: MediaFile, name: str, video: Video, only_referred_to: bool = False
+) -> Iterator[FilteredReader]:
     """The video; ``only_referred_to`` leaves out the pictures that no other picture refers to."""
-    with opened_container(path, name) as container:
+    with opened_container(file, name) as container:
         try:
             yield FilteredReader(container, video, only_referred_to)
         except av.FFmpegError as error:

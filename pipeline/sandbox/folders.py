@@ -46,7 +46,8 @@ def read_folder(path: Path, name: str, max_steps: int) -> Iterator[ClipInfo | Fr
         raise MediaError(f"{name} holds no images ({', '.join(sorted(PHOTO_SUFFIXES))}).")
     if len(files) > MAX_FILES:
         raise MediaError(f"{name} holds {len(files)} images; the limit is {MAX_FILES}.")
-    chosen = np.unique(np.linspace(0, len(files) - 1, min(max_steps, len(files))).round().astype(int))
+    spread = np.linspace(0, len(files) - 1, min(max_steps, len(files))).round().astype(int)
+    chosen = sorted(set(spread.tolist()))  # np.unique would import a module, which a locked process cannot
     times: list[float] = []
     problem: MediaError | None = None
     for first, end in zip(chosen, [*chosen[1:], chosen[-1] + 1], strict=True):

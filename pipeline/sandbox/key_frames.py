@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 
 from pipeline.limits import MAX_SECONDS
 from pipeline.sandbox.messages import ClipEnd, ClipInfo, Frame
 from pipeline.sandbox.opencv_reader import OpenCvReader, opened_by_opencv
+from pipeline.sandbox.opened_file import MediaFile
 from pipeline.sandbox.pictures import make_frame
 from pipeline.sandbox.sampling import BURST, SLOT, TIME_SLACK, slot_of
 from pipeline.sandbox.videos import Video
@@ -29,7 +29,7 @@ SEEK_MARGIN = 17  # pictures: cv2 seeks to the key frame before the 16th picture
 
 
 def read_at_key_frames(
-    path: Path, name: str, video: Video, max_steps: int
+    file: MediaFile, name: str, video: Video, max_steps: int
 ) -> Generator[ClipInfo | Frame | ClipEnd, None, bool]:
     """The frames of a long video. Returns whether the clip is complete.
 
@@ -40,12 +40,12 @@ def read_at_key_frames(
     interval = interval_for(claimed, max_steps)
     if interval < MIN_INTERVAL:
         return False
-    keys = key_times(path, name, video, interval)
+    keys = key_times(file, name, video, interval)
     interval = interval_for(keys[-1], max_steps) if len(keys) > 1 else 0
     if interval < MIN_INTERVAL or max(b - a for a, b in pairwise(keys)) > interval:
         return False
     times: list[float] = []
-    with opened_by_opencv(path, name, video) as reader:
+    with opened_by_opencv(file, name, video) as reader:
         yield ClipInfo("video", *reader.size, video.mime, claimed + video.start)
         for key in burst_starts(keys, interval):
             before = len(times)
@@ -86,11 +86,11 @@ def burst_starts(keys: Sequence[float], interval: float) -> list[float]:
     return starts
 
 
-def key_times(path: Path, name: str, video: Video, farthest: float) -> list[float]:
+def key_times(file: MediaFile, name: str, video: Video, farthest: float) -> list[float]:
     """The times of the key frames in seconds, from their packets; empty if two of them are farther apart than
     ``farthest``, if they are not sparse, or if the packets have no times."""
     found: list[float] = []
-    with opened_by_opencv(path, name, video) as reader:
+    with opened_by_opencv(file, name, video) as reader:
         capture = reader.capture
         if not capture.set(cv2.CAP_PROP_FORMAT, PACKETS):
             return []

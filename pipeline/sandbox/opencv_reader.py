@@ -7,22 +7,21 @@ instead is several times slower, and needs a frame count, which files lie about.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from pipeline.sandbox.formats import CONTAINERS
 from pipeline.sandbox.messages import MediaError
+from pipeline.sandbox.opened_file import MediaFile, for_ffmpeg
 from pipeline.sandbox.pictures import check_pixels, shown_size, shrink_to_preview
 from pipeline.sandbox.sampling import rising_times
-from pipeline.sandbox.videos import Video, named_for_ffmpeg
+from pipeline.sandbox.videos import Video
 
 OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-FORMAT_WHITELIST = f"format_whitelist;{CONTAINERS}|protocol_whitelist;file"
-REFERRED_TO = "avdiscard;nonref"  # FFmpeg then leaves out the pictures that no other one refers to
+REFERRED_TO = {"avdiscard": "nonref"}  # FFmpeg then leaves out the pictures that no other one refers to
 SMALL = 480 * 360  # pixels: of such pictures, several threads take a tenth more CPU time and no less by the clock
 
 
@@ -38,7 +37,9 @@ class ConversionLog:
     """
 
     def __init__(self) -> None:
-        self._readable, writable = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._readable, writable = os.pipe()
+        os.set_blocking(self._readable, False)
+        os.set_blocking(writable, False)
         os.dup2(writable, 2)
         os.close(writable)
 
@@ -84,13 +85,15 @@ class OpenCvReader:
 
 
 @contextmanager
-def opened_by_opencv(path: Path, name: str, video: Video, only_referred_to: bool = False) -> Iterator[OpenCvReader]:
+def opened_by_opencv(
+    file: MediaFile, name: str, video: Video, only_referred_to: bool = False
+) -> Iterator[OpenCvReader]:
     """The video, behind the same gate as in videos.inspect(). ``only_referred_to`` leaves out the pictures that no
     other picture refers to. Raises MediaError if OpenCV cannot open it."""
-    options = f"{FORMAT_WHITELIST}|{REFERRED_TO}" if only_referred_to else FORMAT_WHITELIST
     # A damaged Theora is an error by several threads; one thread gives its first picture as if that were all of it.
     one_thread = video.pixels <= SMALL and video.codec != "theora"
-    capture = _capture(path, options, [cv2.CAP_PROP_N_THREADS, 1] if one_thread else [])
+    parameters = [cv2.CAP_PROP_N_THREADS, 1] if one_thread else []
+    capture = _capture(file, REFERRED_TO if only_referred_to else {}, parameters)
     try:
         if not capture.isOpened():
             raise MediaError(f"{name} could not be read: it is damaged, or holds no picture.")
@@ -103,12 +106,14 @@ def opened_by_opencv(path: Path, name: str, video: Video, only_referred_to: bool
         capture.release()
 
 
-def _capture(path: Path, options: str, parameters: list[int]) -> cv2.VideoCapture:
+def _capture(file: MediaFile, options: Mapping[str, str], parameters: list[int]) -> cv2.VideoCapture:
     """OpenCV takes FFmpeg's options from the environment only; no other video is to be opened with them.
     ``parameters`` are OpenCV's own: the numbers of properties, each with its value."""
-    os.environ[OPTIONS] = options
+    address, protocol = for_ffmpeg(file)
+    all_options = {"format_whitelist": CONTAINERS, **protocol, **options}
+    os.environ[OPTIONS] = "|".join(f"{name};{value}" for name, value in all_options.items())
     try:
-        return cv2.VideoCapture(named_for_ffmpeg(path), cv2.CAP_FFMPEG, parameters)
+        return cv2.VideoCapture(address, cv2.CAP_FFMPEG, parameters)
     finally:
         del os.environ[OPTIONS]
 

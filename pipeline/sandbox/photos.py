@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from pipeline.canvas import PREVIEW_SIDE
 from pipeline.limits import MAX_PIXELS
 from pipeline.sandbox.formats import ANIMATED_FORMATS, PHOTO_FORMATS
 from pipeline.sandbox.messages import MediaError
+from pipeline.sandbox.opened_file import MediaFile, open_binary
 from pipeline.sandbox.pictures import check_pixels, shrink_to_preview
 
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow checks a header before it takes memory; it then holds to the same limit
@@ -28,23 +28,26 @@ DEPTHS = (8, 10, 12, 14, 16, 24, 32)  # bits that a sample has in practice
 
 
 @contextmanager
-def opened_photo(path: Path, name: str) -> Iterator[ImageFile.ImageFile | None]:
+def opened_photo(file: MediaFile, name: str) -> Iterator[ImageFile.ImageFile | None]:
     """The photo with only its header read; None if the content, never the name, is not that of a photo.
 
     Raises MediaError if it has too many pixels.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)  # above the limit; twice that is an error
-            photo = Image.open(path, formats=PHOTO_FORMATS)
-    except UnidentifiedImageError:
-        yield None
-        return
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise MediaError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
-    with photo:
-        check_pixels(name, *photo.size)
-        yield photo
+    with open_binary(file) as stream:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)  # above the limit; twice it: an error
+                photo = Image.open(stream, formats=PHOTO_FORMATS)
+        except UnidentifiedImageError:
+            photo = None
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+            raise MediaError(f"{name} has too many pixels; the limit is {MAX_PIXELS // 10**6} million.") from error
+        if photo is not None:
+            with photo:
+                check_pixels(name, *photo.size)
+                yield photo
+            return
+    yield None
 
 
 def is_animated(photo: ImageFile.ImageFile) -> bool:

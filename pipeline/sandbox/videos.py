@@ -7,12 +7,10 @@ formats.CODECS before a picture is decoded. PyAV reads the header; OpenCV, or Py
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.stream import Disposition
@@ -20,9 +18,9 @@ from av.stream import Disposition
 from pipeline.limits import MAX_RATE, MAX_SECONDS
 from pipeline.sandbox.formats import CODECS, CONTAINERS, STILL_BRANDS
 from pipeline.sandbox.messages import MediaError
+from pipeline.sandbox.opened_file import MediaFile, first_bytes, for_ffmpeg
 from pipeline.sandbox.pictures import SQUARE, check_pixels, shown_size
 
-CONTAINER_OPTIONS = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
 STILL = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 PROGRESSIVE = (0, 1)  # FFmpeg's field orders: unknown, progressive; the others are interlaced
 PQ, HLG, BT2020 = 16, 18, 9  # transfer functions and primaries, numbered as in ITU-T H.273
@@ -56,10 +54,10 @@ def opencv_shows_rightly(video: Video) -> bool:
     return video.only_video and not video.interlaced and not video.wide_colour
 
 
-def inspect(path: Path, name: str) -> Video:
+def inspect(file: MediaFile, name: str) -> Video:
     """The header of a video within the limits. Raises MediaError for everything else."""
-    with opened_container(path, name) as container:
-        stream = the_video(container, path, name)
+    with opened_container(file, name) as container:
+        stream = the_video(container, file, name)
         context = stream.codec_context
         shape = pixel_shape(stream)
         check_pixels(name, context.width, context.height)
@@ -81,16 +79,17 @@ def inspect(path: Path, name: str) -> Video:
             start_of(stream, container),
             claimed,
             rate,
-            browser_mime(container.format.name, context.name, context.pix_fmt or "", path),
+            browser_mime(container.format.name, context.name, context.pix_fmt or "", file),
         )
 
 
 @contextmanager
-def opened_container(path: Path, name: str) -> Iterator[av.container.InputContainer]:
+def opened_container(file: MediaFile, name: str) -> Iterator[av.container.InputContainer]:
     """The file, if its container may be read. Whatever FFmpeg raises inside becomes a MediaError."""
     try:
+        address, options = for_ffmpeg(file)
         with av.open(
-            named_for_ffmpeg(path), container_options=CONTAINER_OPTIONS, metadata_errors="replace"
+            address, container_options={"format_whitelist": CONTAINERS, **options}, metadata_errors="replace"
         ) as open_video:
             yield open_video
     except (av.FFmpegError, ValueError, UnicodeError) as error:
@@ -100,18 +99,9 @@ def opened_container(path: Path, name: str) -> Iterator[av.container.InputContai
         ) from error
 
 
-def named_for_ffmpeg(path: Path) -> str:
-    """A path as OpenCV and PyAV take it: a name that is not UTF-8 goes by the number of the opened file."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return f"/proc/self/fd/{os.open(path, os.O_RDONLY)}"  # for as long as this process lives
-    return str(path)
-
-
-def the_video(container: av.container.InputContainer, path: Path, name: str) -> av.VideoStream:
+def the_video(container: av.container.InputContainer, file: MediaFile, name: str) -> av.VideoStream:
     """The film among the streams: no cover, thumbnail or tile of a photo. Raises MediaError if there is none."""
-    if brand(path) in STILL_BRANDS:
+    if brand(file) in STILL_BRANDS:
         raise MediaError(f"{name} is a damaged photo: it holds no picture that can be decoded.")
     films = [stream for stream in container.streams.video if not stream.disposition & STILL]
     if not films and container.streams.video:
@@ -122,10 +112,9 @@ def the_video(container: av.container.InputContainer, path: Path, name: str) -> 
     return next((stream for stream in moving if stream.disposition & Disposition.default), moving[0])
 
 
-def brand(path: Path) -> bytes:
+def brand(file: MediaFile) -> bytes:
     """The kind of an ISO media file, four bytes; empty if it is none."""
-    with path.open("rb") as file:
-        start = file.read(12)
+    start = first_bytes(file, 12)
     return start[8:12] if start[4:8] == b"ftyp" else b""
 
 
@@ -165,11 +154,11 @@ def start_of(stream: av.VideoStream, container: av.container.InputContainer) -> 
     return start if start <= MAX_SECONDS else 0.0
 
 
-def browser_mime(container: str, codec: str, pixels: str, path: Path) -> str | None:
+def browser_mime(container: str, codec: str, pixels: str, file: MediaFile) -> str | None:
     """The MIME type to play the file under, or None if browsers cannot; by FFmpeg's names for what is in it."""
-    if "mp4" in container and brand(path) and (codec, pixels) in (("h264", "yuv420p"), ("h264", "yuvj420p")):
+    if "mp4" in container and brand(file) and (codec, pixels) in (("h264", "yuv420p"), ("h264", "yuvj420p")):
         return "video/mp4"
-    if "mp4" in container and brand(path) and codec in ("av1", "libdav1d"):
+    if "mp4" in container and brand(file) and codec in ("av1", "libdav1d"):
         return "video/mp4"
     if "webm" in container and codec in ("vp8", "vp9", "av1", "libdav1d"):
         return "video/webm"

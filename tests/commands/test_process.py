@@ -254,6 +254,14 @@ def test_an_unknown_engine(start, digits, value):
     assert "UNROLL_ENGINE must be one of openvino-bf16, openvino, torch" in err
 
 
+@pytest.mark.parametrize(("name", "value"), [("DECODER", "thread"), ("DECODER", ""), ("REQUIRE_SANDBOX", "yes")])
+def test_an_unknown_way_to_decode(start, digits, name, value):
+    code, _, err = ended(start("digit", digits[0], environment={f"UNROLL_{name}": value}))
+    assert code == 2
+    assert is_one_sentence(err)
+    assert f"UNROLL_{name} must be" in err
+
+
 @pytest.mark.parametrize("name", ["-", "/dev/stdin", "/dev/fd/0"])
 @pytest.mark.parametrize("kind", ["file", "pipe"])
 def test_standard_input(start, tmp_path, digits, name, kind):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import IO
 
@@ -15,11 +16,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.media import decoder_process, server_pool
-from pipeline.media.clip import ClipStream
+from pipeline.media import decoder_process, server_pool, worker_pool
+from pipeline.media import decoders as decoders_module
+from pipeline.media.child_start import start_options
+from pipeline.media.clip import Clip, ClipStream
 from pipeline.media.decoder_process import MESSAGES_PER_STEP, start_decoding
-from pipeline.media.reader import MAX_STEPS, open_clip, read_clip
+from pipeline.media.decoders import take_decoder
+from pipeline.media.reader import MAX_STEPS, browser_copy, open_clip, read_clip
 from pipeline.media.server_pool import ForkServer
+from pipeline.media.worker_pool import Worker
 from pipeline.sandbox.decode import decode
 from pipeline.sandbox.messages import MAX_NAMES, MediaError
 from tests.sample_media import decoders, no_decoder_is_left
@@ -27,14 +32,24 @@ from tests.sample_media import decoders, no_decoder_is_left
 JPEG = cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
 
 
+@pytest.fixture(autouse=True, params=["fork", "spawn"])
+def way(request, monkeypatch) -> str:
+    """Every test here holds for decoders that are forked and for those that are spawned."""
+    monkeypatch.setattr(decoders_module, "DECODER", request.param)
+    return request.param
+
+
 @pytest.fixture
 def fresh(monkeypatch) -> None:
-    """Fork servers of this test's own, with this test's environment, and none left over."""
-    idle = server_pool.queue.LifoQueue()
+    """Fork servers and workers of this test's own, with this test's environment, and none left over."""
+    idle, workers = server_pool.queue.LifoQueue(), deque()
     monkeypatch.setattr(server_pool, "_idle", idle)
+    monkeypatch.setattr(worker_pool, "_idle", workers)
     yield
     while not idle.empty():
         idle.get().kill()
+    for worker in workers:
+        worker.kill()
 
 
 def test_the_child_hands_over_what_it_decoded(concert, cat):
@@ -53,11 +68,11 @@ def test_nothing_is_left_when_a_clip_was_read(concert):
 
 
 @pytest.mark.usefixtures("fresh")
-def test_decoders_give_way_to_whoever_waits_for_them(cat):
-    read_clip(cat)
-    server = server_pool._idle.get()
-    assert os.getpriority(os.PRIO_PROCESS, server._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
-    server.end()
+def test_decoders_give_way_to_whoever_waits_for_them(way):
+    decoder = take_decoder()
+    assert decoder.missing_guards() == decoders_module.missing_guards()  # it is ready
+    assert os.getpriority(os.PRIO_PROCESS, decoder._process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    decoder.kill()
 
 
 @pytest.mark.usefixtures("fresh")
@@ -70,7 +85,7 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()
-    with pytest.raises(MediaError, match="could not be decoded"):
+    with pytest.raises(MediaError, match=r"could not be decoded|cannot start"):  # a worker may still have been starting
         read_clip(slow_clip)
     killer.join()
     assert read_clip(cat).kind == "photo"
@@ -78,11 +93,10 @@ def test_a_decoder_that_is_killed_in_the_middle_is_a_sentence_and_the_next_clip_
 
 
 @pytest.mark.usefixtures("fresh")
-def test_a_decoder_that_hangs_is_ended(tmp_path, monkeypatch, cat):
+def test_a_decoder_that_takes_too_long_is_ended(slow_clip, monkeypatch, cat):
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 0.5)
-    os.mkfifo(tmp_path / "pipe.mp4")  # whoever opens it waits for ever
     with pytest.raises(MediaError, match="takes longer"):
-        start_decoding(tmp_path / "pipe.mp4", MAX_STEPS, "pipe.mp4").clip()
+        read_clip(slow_clip)
     assert no_decoder_is_left()
     monkeypatch.setattr(decoder_process, "DECODER_SECONDS", 60)
     assert read_clip(cat).kind == "photo"
@@ -104,14 +118,30 @@ def test_memory_and_processor_time_have_limits(limit, monkeypatch, tmp_path, slo
 @pytest.mark.usefixtures("fresh")
 def test_a_child_knows_no_secret(monkeypatch):
     monkeypatch.setenv("DATABASE_PASSWORD", "hush")
-    server = ForkServer()
-    environment = b""
-    while not environment and server._process.poll() is None:
-        # The file is empty for a moment while the new program is loaded.
-        environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
-    server.kill()
-    assert b"hush" not in environment
-    assert b"PATH=" in environment
+    environment = start_options("module")["env"]
+    assert "hush" not in environment.values()
+    assert "PATH" in environment
+    decoder = take_decoder()
+    decoder.missing_guards()  # waits until it is ready
+    if os.geteuid() == 0:  # nobody else may look into it
+        assert b"hush" not in Path(f"/proc/{decoder._process.pid}/environ").read_bytes()
+    decoder.kill()
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("way", ["both"])
+def test_both_ways_read_the_same(monkeypatch, concert, cat, tmp_path):
+    shutil.copytree(cat.parent, tmp_path / "folder")
+    os.symlink(cat, tmp_path / "folder" / "link.jpg")
+    found: dict[str, list[Clip]] = {}
+    for way in ("fork", "spawn"):
+        monkeypatch.setattr(decoders_module, "DECODER", way)
+        found[way] = [read_clip(path) for path in (concert, concert.with_suffix(".gif"), cat, tmp_path / "folder")]
+        assert browser_copy(concert.with_suffix(".avi"))
+    for one, other in zip(found["fork"], found["spawn"], strict=True):
+        assert (one.kind, one.duration, one.left_out) == (other.kind, other.duration, other.left_out)
+        assert [frame.preview_jpeg for frame in one.frames] == [frame.preview_jpeg for frame in other.frames]
+    assert "link.jpg" not in found["fork"][-1].left_out
 
 
 @pytest.mark.usefixtures("fresh")
@@ -168,7 +198,7 @@ HOSTILE = {
 def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
     """What a decoder would say that a file has taken over: a sentence for its visitor, and nobody waits for ever."""
 
-    def send(self: ForkServer, job: dict) -> IO[bytes]:
+    def send(self: ForkServer | Worker, job: dict) -> IO[bytes]:
         readable, writable = os.pipe()
 
         def speak() -> None:
@@ -179,16 +209,18 @@ def test_nothing_that_a_child_says_is_believed(said, monkeypatch, fresh):
         return os.fdopen(readable, "rb")
 
     monkeypatch.setattr(ForkServer, "send", send)
+    monkeypatch.setattr(Worker, "send", send)
     with pytest.raises(MediaError, match="could not be decoded"):
         start_decoding(Path("x"), MAX_STEPS, "x").clip()
 
 
 @pytest.mark.usefixtures("fresh")
 def test_without_a_decoder_there_is_a_sentence(monkeypatch, cat):
-    def gone(self: ForkServer, job: dict) -> IO[bytes]:
+    def gone(self: ForkServer | Worker, job: dict) -> IO[bytes]:
         raise BrokenPipeError
 
     monkeypatch.setattr(ForkServer, "send", gone)
+    monkeypatch.setattr(Worker, "send", gone)
     with pytest.raises(MediaError, match="decoder process cannot start"):
         read_clip(cat)
 

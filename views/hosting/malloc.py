@@ -9,12 +9,14 @@ unmapped when they are freed; by default glibc raises that limit to 32 MB.
 from __future__ import annotations
 
 import ctypes
+import sys
+from typing import Any
 
 HEAPS = 2
 LARGE = 256 * 1024  # bytes
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8  # as malloc.h names them
 
-_libc = ctypes.CDLL(None)
+_libc: Any = ctypes.CDLL(None) if sys.platform == "linux" else None
 if hasattr(_libc, "malloc_trim"):  # other C libraries have none of this, and need none
     _libc.mallopt(M_ARENA_MAX, HEAPS)
     _libc.mallopt(M_MMAP_THRESHOLD, LARGE)

@@ -31,8 +31,21 @@ def sweep() -> None:
     """Remove the folders of processes that have ended. Runs once a process, before its first job."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = folder.name.removeprefix(PREFIX).split("-")[0]
-        if owner.isdigit() and (int(owner) == os.getpid() or not Path(f"/proc/{owner}").exists()):
+        if owner.isdigit() and (int(owner) == os.getpid() or not may_run(int(owner))):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def may_run(process: int) -> bool:
+    """Whether the process may still run. On Windows always: there asking would end it."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is another user's
+    return True
 
 
 class ClipFile(NamedTuple):
