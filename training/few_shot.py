@@ -4,8 +4,8 @@
 
 It reads the frames that training.clip_features cached, and takes sets of labels that the shipped recognisers do not
 have: strokes and shots (names of files tell them), tricks, drills, and pairs that differ in order only. In every draw
-so many clips of each label are taught and all others of the set are asked. Where a set has groups (source videos, people),
-no group is on both sides. The figures are means over the draws.
+so many clips of each label are taught and all others of the set are asked. Where a set has groups (source videos,
+people) enough, no group is on both sides. The figures are means over the draws.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TEN = {  # file names of ten strokes, tricks and drills of five sources
     "football": ("drill", "pass"),
     "pushups": ("correct", "wrong"),
 }
-CELL_SIZE, EPOCHS, RATE = 64, 60, 0.01  # of the GRU that is fitted from scratch
+CELL_SIZE, EPOCHS, RATE, STEPS = 64, 60, 0.01, 10  # of the GRU that is fitted from scratch
 
 
 def file_label(entry: Entry) -> str:
@@ -152,7 +152,7 @@ def taught_recogniser(mixture: tuple[float, ...] | None = None) -> Method:
 
 def fitted_cell(taught: list[Example], asked: list[Example], labels: list[str]) -> np.ndarray:
     """A small GRU fitted from scratch to the movement features, on pseudo-sequences: pieces of the clips of random
-    length with random steps left out."""
+    length with jittered steps."""
     torch.manual_seed(0)
     network, _ = fit(taught, labels)
     cell, readout = GRUCell(network.basis.shape[1], CELL_SIZE), torch.nn.Linear(CELL_SIZE, len(labels))
@@ -161,14 +161,14 @@ def fitted_cell(taught: list[Example], asked: list[Example], labels: list[str]) 
     inputs = [network.cell_inputs(torch.from_numpy(mean_free(e)))[:, :-1] for e in taught]
     right, rng = torch.tensor([labels.index(e.label) for e in taught]), np.random.default_rng(0)
     for _ in range(EPOCHS):
-        last = torch.cat([cell.scan(piece(x, rng)[None])[1].h for x in inputs])
+        last = cell.scan(torch.stack([piece(x, rng) for x in inputs]))[1].h
         loss = F.cross_entropy(readout(F.dropout(last, 0.3)), right)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
     with torch.inference_mode():
         asked_inputs = [network.cell_inputs(torch.from_numpy(mean_free(e)))[:, :-1] for e in asked]
-        return torch.cat([readout(cell.scan(x[None])[1].h) for x in asked_inputs]).numpy()
+        return readout(cell.scan(torch.stack([resampled(x) for x in asked_inputs]))[1].h).numpy()
 
 
 def mean_free(example: Example) -> np.ndarray:
@@ -177,11 +177,16 @@ def mean_free(example: Example) -> np.ndarray:
 
 
 def piece(x: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """A random piece of a clip, with jittered steps."""
     length = max(2, round(len(x) * rng.uniform(0.6, 1)))
     first = int(rng.integers(0, len(x) - length + 1)) if len(x) > length else 0
-    cut = x[first : first + length]
-    kept = rng.random(len(cut)) > 0.15
-    return cut[torch.from_numpy(kept)] if kept.sum() > 1 else cut
+    return resampled(x[first : first + length], rng.uniform(-0.5, 0.5, STEPS))
+
+
+def resampled(x: torch.Tensor, jitter: np.ndarray | float = 0.0) -> torch.Tensor:
+    """STEPS frames of a sequence, evenly spread."""
+    places = (np.arange(STEPS) + 0.5 + jitter) / STEPS * len(x)
+    return x[torch.from_numpy(places.astype(int).clip(0, len(x) - 1))]
 
 
 METHODS: dict[str, Method] = {
@@ -219,7 +224,7 @@ def main() -> None:
         if args.sets and title not in args.sets:
             continue
         examples = [clips.example(label, entry) for label, entry in pairs]
-        print(f"{title}: {len(examples)} clips")
+        print(f"{title}: {len(examples)} clips", flush=True)
         for name, method in METHODS.items():
             figures = [accuracy(method, examples, each, args.draws) for each in (5, 10)]
             print(f"  {name:30s} 5 clips each {figures[0]:.2f}   10 clips each {figures[1]:.2f}", flush=True)

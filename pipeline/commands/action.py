@@ -1,4 +1,4 @@
-"""python -m pipeline action PATH... [--cell lstm|gru|rnn | --model NAME.safetensors] [--each] [--json] [--out FILE.jsonl] [--engine ray]"""
+"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--model NAME.safetensors] [--each] [--json] ..."""
 
 from __future__ import annotations
 

@@ -211,4 +211,4 @@ def mean_of(rows: np.ndarray | None) -> Tensor:
 
 def wide(rows: np.ndarray | None) -> Tensor:
     assert rows is not None, "an example that moves has its motion and layout"
-    return torch.from_numpy(rows).double()
+    return torch.from_numpy(np.ascontiguousarray(rows)).double()

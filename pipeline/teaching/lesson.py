@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from pipeline.teaching.judging import (
     left_out_scores,
     softmax,
 )
+from pipeline.teaching.one_thread import one_thread
 
 FORMAT = "unroll-taught-1"
 MODEL = "taught action recogniser: set GRU memory, linear readings of it, of layout and of appearance"
@@ -95,18 +95,6 @@ def learn(
         **judged.figures(),
     }
     return Lesson(TaughtModel(network, card, shipped), judged.judgement)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch calculate in one thread. The matrices are small: on a busy machine several threads, which wait for each
-    other at every product, took a hundred times longer."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def fingerprints() -> dict[str, str]:
