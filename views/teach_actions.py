@@ -20,11 +20,15 @@ from pipeline.teaching.taught_file import TaughtFileError, load_taught, save_tau
 from views.hosting.uploads import ClipFile, digest_of
 from views.session.classroom import PREVIEW_CELL, Classroom, TaughtClip, current_classroom, read_pending
 from views.session.clip_area import as_markdown
-from views.session.input_controls import PRIVACY, drop_stored_upload
+from views.session.input_controls import drop_stored_upload
 from views.session.resources import action_model
 from views.session.visit import current_visit
 
 STRIP_HEIGHT = 48  # pixels
+KEPT = (
+    "A file is dropped as soon as it is read. Its features and five small pictures stay in this session, for nobody else, "
+    "until you remove the clip or close the page."
+)
 SHOWN = 12  # strips of a label, unless all are asked for
 
 
@@ -93,7 +97,7 @@ def label_box(classroom: Classroom, label: str) -> None:
             f"Clips or photos of {as_markdown(label)}",
             type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES),
             accept_multiple_files=True,
-            help=PRIVACY,
+            help=KEPT,
             key=key,
             max_upload_size=MAX_MEGABYTES,
             label_visibility="collapsed",
