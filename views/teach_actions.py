@@ -26,8 +26,8 @@ from views.session.visit import current_visit
 
 STRIP_HEIGHT = 48  # pixels
 KEPT = (
-    "A file is dropped as soon as it is read. Its features and five small pictures stay in this session, for nobody else, "
-    "until you remove the clip or close the page."
+    "A file is dropped as soon as it is read. Its features and five small pictures stay in this session, for nobody "
+    "else, until you remove the clip or close the page."
 )
 SHOWN = 12  # strips of a label, unless all are asked for
 
