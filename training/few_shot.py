@@ -87,7 +87,7 @@ class Clips:
 def draws(examples: Sequence[Example], each: int, count: int) -> Iterator[tuple[list[Example], list[Example]]]:
     """Taught and asked clips of ``count`` draws. Where every label has groups enough, no group is on both sides."""
     labels = sorted({e.label for e in examples})
-    grouped = min(len({e.name for e in examples if e.label == label}) for label in labels) >= 2 * each
+    grouped = min(len({e.name for e in examples if e.label == label}) for label in labels) > each
     for seed in range(count):
         order = np.random.default_rng(seed).permutation(len(examples)).tolist()
         taught: list[int] = []

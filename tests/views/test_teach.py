@@ -14,6 +14,7 @@ from pipeline.teaching.taught_file import load_taught, save_taught
 from tests.teaching.made_examples import examples
 from views.hosting.uploads import ClipFile, digest_of
 from views.session.classroom import Classroom, ClassroomMemory, TaughtClip, read_pending
+from views.session.encoded_clip import recent_clips
 
 
 def teach_page() -> None:
@@ -94,6 +95,7 @@ def test_time_is_taught_from_a_sample(teach):
 
 
 def test_an_interrupted_reading_leaves_what_was_read_and_nothing_else():
+    recent_clips.clear()
     classroom = Classroom()
     classroom.add_label("a")
     for name in list(SAMPLES)[:2]:

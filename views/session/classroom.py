@@ -113,7 +113,9 @@ def read_pending(classroom: Classroom, progress: FileProgress) -> None:
             check_room([each.example for each in classroom.clips], label)
             clip = encoded_clip(file, PREVIEW_CELL, partial(report, progress, number, count, label))
             classroom.add(taught_clip(label, file.name, clip))
-        except (MediaError, TeachingError) as error:
+        except MediaError as error:  # it names the file
+            classroom.problems.append(str(error))
+        except TeachingError as error:
             classroom.problems.append(f"{file.name}: {error}")
         except QueueFullError:
             classroom.problems.append(f"{file.name}: too many clips are being read just now; please try it again.")
