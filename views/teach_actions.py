@@ -12,7 +12,6 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pipeline.limits import MAX_MEGABYTES, TAUGHT_MEGABYTES, TEACH_CLIPS, TEACH_LABELS, TEACH_MINUTES
 from pipeline.media.clip import decode_jpeg
-from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
 from pipeline.teaching.examples import LONGEST_LABEL, TeachingError
 from pipeline.teaching.judging import Judgement
 from pipeline.teaching.lesson import Lesson, learn
@@ -20,7 +19,7 @@ from pipeline.teaching.taught_file import TaughtFileError, load_taught, save_tau
 from views.hosting.uploads import ClipFile, digest_of
 from views.session.classroom import PREVIEW_CELL, Classroom, TaughtClip, current_classroom, read_pending
 from views.session.clip_area import as_markdown
-from views.session.input_controls import drop_stored_upload
+from views.session.input_controls import UPLOAD_TYPES, drop_stored_upload
 from views.session.resources import action_model
 from views.session.visit import current_visit
 
@@ -48,12 +47,11 @@ def section() -> None:
 
 def sources() -> None:
     """Where clips come from: files, for now; other sources have their buttons in this row."""
-    with st.container(key="teach-sources", horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.caption(
-            f"From files: at most {TEACH_LABELS} labels with {TEACH_CLIPS} clips or photos each, {TEACH_MINUTES} "
-            "minutes in all. Five short clips of each action are a good beginning; let several people, places and "
-            "angles be among them."
-        )
+    st.caption(
+        f"At most {TEACH_LABELS} labels with {TEACH_CLIPS} clips or photos each, {TEACH_MINUTES} minutes in all. Five short "
+        "clips of each action are a good beginning; let several people, places and angles be among them."
+    )
+    with st.container(key="teach-sources", horizontal=True, gap="small"):
         with st.popover("Go on from a file", icon=":material/upload_file:"):
             key = f"taught-file-{current_classroom().generation}"
             st.file_uploader(
@@ -95,7 +93,7 @@ def label_box(classroom: Classroom, label: str) -> None:
         key = f"clips-{number}-{classroom.generation}"
         st.file_uploader(
             f"Clips or photos of {as_markdown(label)}",
-            type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES),
+            type=UPLOAD_TYPES,
             accept_multiple_files=True,
             help=KEPT,
             key=key,

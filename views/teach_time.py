@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -97,7 +96,7 @@ def points(epoch: Epoch) -> list[dict[str, float | str]]:
 
 def draw(chart: DeltaGenerator, rows: list[dict[str, float | str]]) -> None:
     chart.line_chart(
-        pd.DataFrame(rows),
+        rows,
         x="pass",
         y="right",
         color="reader",

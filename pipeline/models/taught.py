@@ -40,7 +40,7 @@ class ClipSums(NamedTuple):
 
     appearance: Tensor  # (D,)
     layout: Tensor  # (G,)
-    count: int
+    frames: int
 
 
 class TaughtState(NamedTuple):
@@ -82,7 +82,7 @@ class TaughtNetwork(nn.Module):
 
     def score(self, hidden: Tensor, sums: ClipSums) -> Tensor:
         """The scores (A,) of a clip so far from its state (H,) and sums."""
-        layout, appearance = self.layout(sums.layout / sums.count), self.appearance(sums.appearance / sums.count)
+        layout, appearance = self.layout(sums.layout / sums.frames), self.appearance(sums.appearance / sums.frames)
         return self.readout(hidden) + layout + appearance
 
 
@@ -122,11 +122,11 @@ class TaughtModel(ActionModel):
     @torch.inference_mode()
     def step(self, frame: FrameFeatures, state: TaughtState) -> tuple[ActionStep, TaughtState]:  # type: ignore[override]
         network, before = self.network, state.sums
-        cell = network.cell.step(network.cell_inputs(motion_of([frame]), before.count), state.cell)
+        cell = network.cell.step(network.cell_inputs(motion_of([frame]), before.frames), state.cell)
         appearance = before.appearance + torch.from_numpy(frame.appearance)
-        sums = ClipSums(appearance, before.layout + layout_of([frame])[0], before.count + 1)
+        sums = ClipSums(appearance, before.layout + layout_of([frame])[0], before.frames + 1)
         if frame.motion is None or not self.card["moves"]:
-            logits = network.image_opinion(sums.appearance / sums.count) / self.temperatures[0]
+            logits = network.image_opinion(sums.appearance / sums.frames) / self.temperatures[0]
         else:
             logits = network.score(cell.h[0], sums) / self.temperatures[1]
         probabilities = logits.softmax(-1).numpy()

@@ -160,4 +160,4 @@ def stand(reader: nn.Module, features: Tensor, learned: Pieces, asked: Pieces) -
     shares = [float((s == p.label).float().mean()) for s, p in zip(said, (learned, asked), strict=True)]
     confusion = np.zeros((2, 2), int)
     np.add.at(confusion, (asked.label.numpy(), said[1].numpy()), 1)
-    return Reader(*shares, confusion)
+    return Reader(shares[0], shares[1], confusion)

@@ -18,6 +18,7 @@ from views.session.taught import RECOGNISER_NAMES, caption_cell
 from views.session.visit import Visit, current_visit, write_address
 
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
+UPLOAD_TYPES = sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix))
 # README.md and docs/hosting.md hold the very same sentence. Streamlit drops the session of a closed page when another
 # session ends, two minutes later at the earliest (server.disconnectedSessionTTL).
 PRIVACY = (
@@ -70,7 +71,7 @@ def uploader(visit: Visit) -> None:
     key = f"upload-{visit.uploader}"
     st.file_uploader(
         "Another video or photo" if visit.upload else "Your video or photo",
-        type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix)),
+        type=UPLOAD_TYPES,
         help=PRIVACY,
         key=key,
         max_upload_size=MAX_MEGABYTES,
