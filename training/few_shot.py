@@ -81,7 +81,9 @@ class Clips:
         motions, _ = self.video.read(list(self.frames[first : first + count]), entry["times"])
         appearance = self.appearance[entry["first"] : entry["first"] + count]
         motion, layout = half([m.features for m in motions]), half([m.layout for m in motions])
-        return Example(label, entry["group"], float(entry["times"][-1]), half(appearance), motion, layout, half([0.0]))
+        return Example(
+            label, entry["group"], float(entry["times"][-1]), half(appearance), motion, layout, half(np.zeros(1))
+        )
 
 
 def draws(examples: Sequence[Example], each: int, count: int) -> Iterator[tuple[list[Example], list[Example]]]:

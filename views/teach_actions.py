@@ -48,20 +48,20 @@ def section() -> None:
 def sources() -> None:
     """Where clips come from: files, for now; other sources have their buttons in this row."""
     st.caption(
-        f"At most {TEACH_LABELS} labels with {TEACH_CLIPS} clips or photos each, {TEACH_MINUTES} minutes in all. Five short "
-        "clips of each action are a good beginning; let several people, places and angles be among them."
+        f"At most {TEACH_LABELS} labels with {TEACH_CLIPS} clips or photos each, {TEACH_MINUTES} minutes in all. Five "
+        "short clips of each action are a good beginning; let several people, places and angles be among them."
     )
-    with st.container(key="teach-sources", horizontal=True, gap="small"):
-        with st.popover("Go on from a file", icon=":material/upload_file:"):
-            key = f"taught-file-{current_classroom().generation}"
-            st.file_uploader(
-                "A recogniser that was taught before",
-                type=["safetensors"],
-                key=key,
-                max_upload_size=TAUGHT_MEGABYTES,
-                on_change=open_file,
-                args=(key,),
-            )
+    row = st.container(key="teach-sources", horizontal=True, gap="small")
+    with row.popover("Go on from a file", icon=":material/upload_file:"):
+        key = f"taught-file-{current_classroom().generation}"
+        st.file_uploader(
+            "A recogniser that was taught before",
+            type=["safetensors"],
+            key=key,
+            max_upload_size=TAUGHT_MEGABYTES,
+            on_change=open_file,
+            args=(key,),
+        )
 
 
 def add_label(classroom: Classroom) -> None:
@@ -230,14 +230,16 @@ def learn_now(classroom: Classroom, background: bool) -> None:
     place = st.empty()
     bar = place.progress(0.0, "Learning")
     clips = list(classroom.clips)
+
+    def show(done: int, parts: int) -> None:
+        bar.progress(done / parts, f"Asking about clips that it has not seen: {done} of {parts}")
+
     try:
         found = learn(
             [each.example for each in clips],
             action_model(PREVIEW_CELL),
             background=background,
-            on_fold=lambda done, parts: bar.progress(
-                done / parts, f"Asking about clips that it has not seen: {done} of {parts}"
-            ),
+            on_fold=show,
         )
     except TeachingError as error:
         place.error(as_markdown(str(error)))

@@ -72,12 +72,18 @@ def frame_features(clip: EncodedClip) -> np.ndarray:
     """The image features of every frame, (T, D). Watch reads every second frame only, so they are read here again."""
 
     def read() -> np.ndarray:
-        with job_queue().turn(lambda before: st.caption(waiting(before)) if before else None):
+        place = st.empty()
+        with job_queue().turn(lambda before: show_waiting(place, before)):
+            place.empty()
             return encoder().encode([clip.picture(k) for k in range(len(clip.pictures))]).features
 
     if len(clip.pictures) < 2:
         raise TeachingError("A photo has no direction: choose a clip.")
     return recent_clips().prediction(clip, "every frame", read)
+
+
+def show_waiting(place: DeltaGenerator, before: int) -> None:
+    place.caption(waiting(before))
 
 
 def another_clip(visit: Visit) -> EncodedClip:

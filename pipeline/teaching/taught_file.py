@@ -67,17 +67,12 @@ def save_taught(model: TaughtModel, examples: Sequence[Example] = ()) -> bytes:
 
 def load_taught(source: bytes | Path, shipped: ActionModel) -> tuple[TaughtModel, list[Example]]:
     """The recogniser of a file, and the examples that were kept in it. Raises TaughtFileError for any other file."""
-    if isinstance(source, Path):
-        try:
-            with source.open("rb") as file:
-                source = file.read(TAUGHT_MEGABYTES * 1_000_000 + 1)
-        except OSError as error:
-            raise TaughtFileError(f"{source} could not be read: {error.strerror or 'input/output error'}.") from error
+    data = file_bytes(source) if isinstance(source, Path) else source
     try:
-        card, described = header_of(source)
+        card, described = header_of(data)
         check_card(card)
         check_tensors(card, described, len(shipped.labels))
-        tensors = load(source)
+        tensors = load(data)
         check_numbers(tensors)
         return model_of(card, tensors, shipped), examples_of(card, tensors)
     except (
@@ -91,6 +86,15 @@ def load_taught(source: bytes | Path, shipped: ActionModel) -> tuple[TaughtModel
         AttributeError,
     ) as error:
         raise TaughtFileError("The file is damaged, or is no recogniser that was taught here.") from error
+
+
+def file_bytes(path: Path) -> bytes:
+    """The file, or a little more of it than a taught recogniser may have."""
+    try:
+        with path.open("rb") as file:
+            return file.read(TAUGHT_MEGABYTES * 1_000_000 + 1)
+    except OSError as error:
+        raise TaughtFileError(f"{path} could not be read: {error.strerror or 'input/output error'}.") from error
 
 
 def header_of(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
