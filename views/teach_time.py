@@ -19,7 +19,7 @@ from views.session.input_controls import clip_controls
 from views.session.resources import encoder, job_queue
 from views.session.visit import Visit, sample_file
 
-MEAN, RECURRENT = "sees the mean of the frames", "reads them one by one (GRU)"
+MEAN, RECURRENT = "mean of frames", "one by one (GRU)"
 TASKS = ("forwards or backwards", "this clip or another one")
 DRAW_EVERY = 3  # epochs
 LEARNED = 0.75  # share of right answers above which the direction was learned
@@ -37,7 +37,8 @@ def section() -> None:
         clip = load_or_encode(visit)
         if clip is None:
             return
-        clip_figure.stage(clip)
+        with st.columns(2)[0]:
+            clip_figure.stage(clip)
         if st.button("Teach it time", icon=":material/school:", type="primary", key="teach-time"):
             show_lesson(clip, visit, task == TASKS[0])
 
@@ -64,7 +65,7 @@ def show_lesson(clip: EncodedClip, visit: Visit, backwards: bool) -> None:
         for column, title, reader in zip(
             st.columns(2, gap="large"), (MEAN, RECURRENT), (epoch.mean, epoch.recurrent), strict=True
         ):
-            column.caption(f"The reader that {title}, on pieces of frames that it did not learn from")
+            column.caption(f"{title}: pieces of frames that it did not learn from")
             column.dataframe(confusion(reader, names), hide_index=True, width="stretch")
 
 

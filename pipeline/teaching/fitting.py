@@ -27,7 +27,8 @@ from pipeline.teaching.examples import Example
 
 RIDGE = 0.1  # of kernels whose mean diagonal is 1
 FLOOR = 0.05  # of the mean standard deviation, is added to each: nothing that never varies decides
-# Shares of movement, layout and appearance; the cell always takes part. The first ones win where several answer equally well.
+# Shares of movement, layout and appearance; the cell always takes part. The first ones win where several answer equally
+# well.
 MIXTURES = (
     (1.0, 0.0, 0.0),
     (0.5, 0.5, 0.0),

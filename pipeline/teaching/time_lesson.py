@@ -33,7 +33,7 @@ DIRECTIONS, HIDDEN = 16, 24
 FEWEST, MOST = 12, 64  # frames of a clip
 SHARE = 0.6  # of the even or odd frames that a piece has
 PIECES = 8  # at most, of each class and side
-EPOCHS, RATE = 60, 0.02
+EPOCHS, RATE = 60, 0.01
 
 
 class Pieces(NamedTuple):
