@@ -11,7 +11,7 @@ except ValueError as error:  # one of them has a value that is not understood
     st.stop()
 
 from pipeline.models.checkpoint import CheckpointError
-from views import describe, inside, language, models, watch
+from views import describe, inside, language, models, teach, watch
 from views.hosting.sandbox_log import report_sandbox
 from views.session.menu import menu
 from views.session.visit import open_page
@@ -24,6 +24,7 @@ pages = [
     st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),
     st.Page(describe.page, title="Describe", icon=":material/notes:", url_path="describe"),
     st.Page(inside.page, title="Inside", icon=":material/settings_suggest:", url_path="inside"),
+    st.Page(teach.page, title="Teach", icon=":material/school:", url_path="teach"),
     st.Page(language.page, title="Language", icon=":material/abc:", url_path="language"),
     st.Page(models.page, title="Models", icon=":material/fact_check:", url_path="models"),
 ]

@@ -67,4 +67,10 @@ REQUIRE_SANDBOX = switch("REQUIRE_SANDBOX")  # whether no decoder starts if a gu
 COPY_SECONDS = limit("COPY_SECONDS", 600)  # of the copy of a video that browsers cannot play
 COPY_MEGABYTES = limit("COPY_MEGABYTES", 24)  # of that copy
 
+TEACH_LABELS = limit("TEACH_LABELS", 30)  # that a visitor may teach
+TEACH_CLIPS = limit("TEACH_CLIPS", 100)  # of a label
+TEACH_MINUTES = limit("TEACH_MINUTES", 60)  # of all clips that are learned from
+TEACH_MEGABYTES = limit("TEACH_MEGABYTES", 256)  # of the clips of all visitors who teach at a time
+TAUGHT_MEGABYTES = limit("TAUGHT_MEGABYTES", 64)  # of the file of a taught recogniser
+
 ENGINE = named_engine()  # that runs the CNN (pipeline/models/engines.py); None: the fastest one

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PIPELINE = ("limits", "canvas", "sandbox", "media", "models", "analysis", "report", "commands", "__main__")
+PIPELINE = ("limits", "canvas", "sandbox", "media", "models", "analysis", "teaching", "report", "commands", "__main__")
 VIEWS = ("hosting", "session", "components", "pages")  # a page is a file directly under views/
 SHARED_BY_COMMANDS = {"arguments", "local", "output", "printing", "ray_cluster", "run"}
 

@@ -19,6 +19,7 @@ from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, frame_regions
 from views.session.resources import caption_model
+from views.session.taught import caption_cell
 from views.session.visit import Visit
 
 BEAMS = (1, 10)  # narrowest and widest
@@ -37,7 +38,7 @@ def page() -> None:
         "The same CNN looks; a recurrent network writes, one word after another, each word fed back as its next input. "
         "Point at a word to see what else it could have been, and where the network looked for it."
     )
-    visit = controls()
+    visit = controls(taught=False)
     with clip_area(visit):
         left, place, clip = load_beside(visit, "telling")
         if clip is not None:
@@ -46,12 +47,13 @@ def page() -> None:
 
 def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:
     """Everything about one clip."""
-    kind, frame, options = settings(clip, visit.cell)
-    model = caption_model(kind, visit.cell)
+    cell = caption_cell(visit.cell)
+    kind, frame, options = settings(clip, cell)
+    model = caption_model(kind, cell)
     if kind == "clip":
         describe_clip(clip, model, visit, options, columns)
     else:
-        describe_picture(clip, frame, model, f"{kind}-{visit.cell}", options, columns)
+        describe_picture(clip, frame, model, f"{kind}-{cell}", options, columns)
     st.caption(" ".join(model.limits))
 
 
@@ -148,7 +150,7 @@ def describe_clip(
     clip: EncodedClip, model: CaptionModel, visit: Visit, options: DecodingOptions, columns: Columns
 ) -> None:
     encoded = model.encode(clip.features)
-    sentence = f"{clip.digest}-{visit.cell}"
+    sentence = f"{clip.digest}-{caption_cell(visit.cell)}"
     with columns.sentence:
         caption, others = generate_caption(model, encoded, options)
         per_frame = [*captions_per_frame(clip, visit.cell)[:-1], caption]

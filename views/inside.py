@@ -8,14 +8,14 @@ import streamlit as st
 from pipeline.analysis.cell_trace import Trace, gate_terms, trace, unit_contributions, unit_order
 from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map
 from pipeline.models.action import NO_ACTION, ActionModel
-from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
 from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import clip_reading, frame_regions, input_sensitivity, layer_maps
-from views.session.resources import CELL_NAMES, action_model
+from views.session.taught import RECOGNISER_NAMES, recogniser
+from views.session.visit import current_visit
 
 SHOWN = "hcfiogzrn"  # the parts of the three cells, in the order of their strips
 TOP_UNITS = 5  # units with the largest contributions, and as many with the smallest
@@ -36,14 +36,14 @@ def page() -> None:
 
 def look_inside(clip: EncodedClip, cell: str) -> None:
     """Everything about one clip."""
-    model, reading = action_model(cell), clip_reading(clip, cell)
+    model, reading = recogniser(cell), clip_reading(clip, cell)
     st.subheader("Unrolled", anchor=False)
     cell_figure.unrolled(clip, sum(p.numel() for p in model.network.cell.parameters()))
     traced = trace(model.network.cell, model.cell_inputs(clip.features))
     order = unit_order(traced.activations["h"])
     st.subheader("What it remembers", anchor=False)
     activations = {name: traced.activations[name][:, order] for name in SHOWN if name in traced.activations}
-    sensitivity = {CELL_NAMES[name]: input_sensitivity(clip, name) for name in CELLS}
+    sensitivity = {RECOGNISER_NAMES[name]: input_sensitivity(clip, name) for name in current_visit().recognisers}
     cell_figure.strips(clip, activations, [each.text for each in reading.answers], sensitivity)
     about_label(clip, cell, traced, [name for name, _ in reading.prediction.ranked if name != NO_ACTION])
 
@@ -51,7 +51,7 @@ def look_inside(clip: EncodedClip, cell: str) -> None:
 @st.fragment
 def about_label(clip: EncodedClip, cell: str, traced: Trace, labels: list[str]) -> None:
     """What supports one label: units of the cell, regions of a frame."""
-    model = action_model(cell)
+    model = recogniser(cell)
     st.subheader("Which hidden units support the label", anchor=False)
     label = st.selectbox("label", labels, key=f"label-{clip.digest[:8]}-{cell}")
     top_units(clip, model, traced, label)

@@ -14,7 +14,8 @@ from views.session.clip_area import clip_area, load_beside, load_or_encode
 from views.session.encoded_clip import EncodedClip
 from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, clip_reading
-from views.session.resources import action_model, encoder
+from views.session.resources import encoder
+from views.session.taught import recogniser
 from views.session.visit import Visit
 
 
@@ -41,7 +42,7 @@ def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaG
     with place:
         clip_figure.verdict(clip, reading, captions_per_frame(clip, visit.cell))
     if len(reading.steps) > 1:
-        clip_figure.timeline(clip, reading, action_model(visit.cell))
+        clip_figure.timeline(clip, reading, recogniser(visit.cell))
     else:
         st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
     st.subheader("Letter by letter", anchor=False)
@@ -50,7 +51,7 @@ def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaG
         st.subheader("Piece by piece", anchor=False)
         longer = load_or_encode(visit, segments.STEPS)
         if longer is not None:
-            clip_figure.segments(clip, longer, action_model(visit.cell), encoder().video, reading)
+            clip_figure.segments(clip, longer, recogniser(visit.cell), encoder().video, reading)
     if len(reading.steps) > 1:
         what_if_section(clip, visit.cell)
     if clip.kind == "video" and not clip.mime:
@@ -82,7 +83,7 @@ def what_if_section(clip: EncodedClip, cell: str) -> None:
     if way is None or order is None:
         return
     reading = clip_reading(clip, cell)
-    other = read_features(action_model(cell), what_if.reorder(encoder(), clip.features, order), clip.duration)
+    other = read_features(recogniser(cell), what_if.reorder(encoder(), clip.features, order), clip.duration)
     st.markdown(difference(way, reading, other))
     clip_figure.comparison(clip, reading, other, order)
     if clip.kind == "video":

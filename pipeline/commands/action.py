@@ -1,21 +1,28 @@
-"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--each] [--json] [--out FILE.jsonl] [--engine ray]"""
+"""python -m pipeline action PATH... [--cell lstm|gru|rnn] [--model NAME.safetensors] [--each] [--json] ..."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.analysis.confidence import NOT_SURE
 from pipeline.analysis.reading import read_features
-from pipeline.commands.arguments import add_engine, add_inputs, select_inputs
+from pipeline.commands.arguments import (
+    UsageError,
+    add_engine,
+    add_inputs,
+    add_recogniser,
+    chosen_recogniser,
+    select_inputs,
+)
 from pipeline.commands.local import Result, Runner, run_each
 from pipeline.commands.printing import print_results
 from pipeline.commands.run import run_inputs
 from pipeline.media.clip import ClipStream
-from pipeline.models.action import ActionModel, load_action
+from pipeline.models.action import ActionModel
 from pipeline.models.encoder import Encoder, load_encoder
-from pipeline.models.recurrent import CELLS
 
 TOP = 5  # labels in the JSON
 SHOWN = 2  # runners-up in the table, and parts of a sum
@@ -25,18 +32,23 @@ def add(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("action", help="say what somebody does in each clip")
     add_inputs(parser, "a video, a photo, a folder of images, or a folder of all of these")
     add_engine(parser)
-    parser.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
+    add_recogniser(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.model and args.engine == "ray":
+        raise UsageError("--engine ray takes no --model: workers cannot reach the file.")
+    chosen_recogniser(args.cell, args.model)  # a damaged file is refused before a clip is read
     paths = select_inputs(args)
     columns = {"action": False, "probability": True, "runners-up": False, "decided": True}
-    return print_results(run_inputs(paths, args.engine, load, cell=args.cell), len(paths), args, columns, as_row)
+    return print_results(
+        run_inputs(paths, args.engine, load, cell=args.cell, taught=args.model), len(paths), args, columns, as_row
+    )
 
 
-def load(cell: str) -> Runner:
-    encoder, model = load_encoder(), load_action(cell)
+def load(cell: str, taught: Path | None) -> Runner:
+    encoder, model = load_encoder(), chosen_recogniser(cell, taught)
     return lambda streams: run_each(streams, lambda stream: read(stream, encoder, model))
 
 

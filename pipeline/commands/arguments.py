@@ -14,7 +14,10 @@ from typing import cast
 from pipeline.commands.output import STANDARD_OUTPUT, is_input
 from pipeline.media.inputs import expand_inputs
 from pipeline.media.spool import is_stream
+from pipeline.models.action import ActionModel, load_action
+from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.messages import printable
+from pipeline.teaching.taught_file import load_taught
 
 RESULT_PREFIX = b'{"input": '  # of every line of results
 RESULTS = {"label", "caption", "error"}  # of which every line has one
@@ -47,6 +50,19 @@ def add_engine(parser: argparse.ArgumentParser) -> None:
         default="local",
         help="ray: spread the inputs, local paths or URLs, over a Ray cluster (requirements-ray.txt)",
     )
+
+
+def add_recogniser(parser: argparse.ArgumentParser) -> None:
+    """The arguments that choose a shipped recogniser or a taught one."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--cell", choices=CELLS, default="lstm", help="the recurrent cell (default: %(default)s)")
+    group.add_argument("--model", type=Path, metavar="NAME.safetensors", help="a recogniser that `teach` wrote")
+
+
+def chosen_recogniser(cell: str, taught: Path | None) -> ActionModel:
+    """The taught recogniser if a file is given, else the shipped one. Raises CheckpointError."""
+    shipped = load_action(cell)
+    return load_taught(taught, shipped)[0] if taught else shipped
 
 
 def select_inputs(args: argparse.Namespace) -> list[str]:

@@ -45,6 +45,8 @@ LAYERS = (
 )
 BLOCK_SIZES = (1, 3, 3, 4, 4)  # LAYERS as the paper groups them
 STEM_WIDTH = 8
+LAYOUT_LAYER, LAYOUT_CELLS = 10, 3  # the last layer of the fourth block, pooled into 3 x 3 cells
+LAYOUT_SIZE = LAYERS[LAYOUT_LAYER].width * LAYOUT_CELLS**2  # 504
 
 
 class StreamState(NamedTuple):
@@ -57,10 +59,12 @@ class StreamState(NamedTuple):
 
 class StreamOutput(NamedTuple):
     """``features`` (B, T, D): of each frame, with its past in the buffers, before pooling over time. ``logits``
-    (B, T, C): of the clip up to that frame."""
+    (B, T, C): of the clip up to that frame. ``layout`` (B, T, LAYOUT_SIZE): what there is in each cell of a 3 x 3 grid,
+    channel by channel; unlike the features it tells left from right."""
 
     features: Tensor
     logits: Tensor
+    layout: Tensor
 
 
 class Conv2dSame(nn.Conv2d):
@@ -167,13 +171,15 @@ class MoViNetA0Stream(nn.Module):
         state = state or self.initial_state(clips, *frames.shape[-2:])
         x = F.relu6(self.stem(frames.flatten(0, 1)))
         buffers = []
-        for layer, buffer in zip(self.layers, state.buffers, strict=True):
+        for number, (layer, buffer) in enumerate(zip(self.layers, state.buffers, strict=True)):
             x, after = layer(x, count, buffer)
             buffers.append(after)
+            if number == LAYOUT_LAYER:
+                layout = F.adaptive_avg_pool2d(x, LAYOUT_CELLS).flatten(1).unflatten(0, (clips, count))
         features = F.relu6(self.head(x)).mean((-2, -1)).unflatten(0, (clips, count))
         sums = state.feature_sum[:, None] + features.cumsum(1)
         counts = state.frame_count + torch.arange(1, count + 1, device=x.device)
-        output = StreamOutput(features, self.classify(sums / counts[:, None]))
+        output = StreamOutput(features, self.classify(sums / counts[:, None]), layout)
         return output, StreamState(tuple(buffers), sums[:, -1], state.frame_count + count)
 
     def classify(self, pooled: Tensor) -> Tensor:

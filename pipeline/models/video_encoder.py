@@ -33,17 +33,19 @@ CHUNK = 8  # frames a run of the network, at most: larger chunks are little fast
 
 
 class MotionFeatures(NamedTuple):
-    """What the video encoder makes of one frame with its past: ``features`` (D,) before pooling over time, and
-    ``logits`` (C,) of the clip up to this frame; both float32."""
+    """What the video encoder makes of one frame with its past: ``features`` (D,) before pooling over time, ``logits``
+    (C,) of the clip up to this frame, and ``layout`` (LAYOUT_SIZE,), what there is in each cell of a 3 x 3 grid; all
+    float32."""
 
     features: np.ndarray
     logits: np.ndarray
+    layout: np.ndarray
 
 
 Buffers = Any  # an engine's own form of the stream buffers
-# (T, SIDE, SIDE, 3) uint8 and the buffers after the frames before, None at the start of a burst -> (T, D) float32 and
-# the next buffers.
-VideoEngine = Callable[[np.ndarray, Buffers | None], tuple[np.ndarray, Buffers]]
+# (T, SIDE, SIDE, 3) uint8 and the buffers after the frames before, None at the start of a burst -> (T, D) and
+# (T, LAYOUT_SIZE) float32 and the next buffers.
+VideoEngine = Callable[[np.ndarray, Buffers | None], tuple[np.ndarray, np.ndarray, Buffers]]
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ class VideoEncoder:
             state = state if times[first] > state.time else NO_FRAMES
             buffers = state.buffers if continues(times[first] - state.time) else None
             with self._lock:
-                features, buffers = self._run(np.stack(frames[first:end]), buffers)
+                features, layout, buffers = self._run(np.stack(frames[first:end]), buffers)
             sums = state.feature_sum + features.cumsum(0)
             counts = state.frame_count + np.arange(1, end - first + 1, dtype=np.float32)
-            motions += map(MotionFeatures, features, self.classify(sums / counts[:, None]))
+            motions += map(MotionFeatures, features, self.classify(sums / counts[:, None]), layout)
             state = VideoState(buffers, sums[-1], int(counts[-1]), times[end - 1])
         return motions, state
 
@@ -97,7 +99,8 @@ class VideoEncoder:
         """The same features with the logits of a clip that begins at the first of these frames."""
         features = np.stack([motion.features for motion in motions])
         counts = np.arange(1, len(features) + 1, dtype=np.float32)[:, None]
-        return list(map(MotionFeatures, features, self.classify(features.cumsum(0) / counts)))
+        logits = self.classify(features.cumsum(0) / counts)
+        return [motion._replace(logits=row) for motion, row in zip(motions, logits, strict=True)]
 
     @torch.inference_mode()
     def classify(self, pooled: np.ndarray) -> np.ndarray:
@@ -125,12 +128,14 @@ def torch_engine(network: MoViNetA0Stream) -> VideoEngine:
     network = deepcopy(network).to(device) if device == "cuda" else network
 
     @torch.inference_mode()
-    def run(frames: np.ndarray, buffers: tuple[Tensor, ...] | None) -> tuple[np.ndarray, tuple[Tensor, ...]]:
+    def run(
+        frames: np.ndarray, buffers: tuple[Tensor, ...] | None
+    ) -> tuple[np.ndarray, np.ndarray, tuple[Tensor, ...]]:
         start = network.initial_state()
         state = start if buffers is None else StreamState(buffers, start.feature_sum, start.frame_count)
         images = network.normalise(torch.from_numpy(frames).to(device))
         output, after = network.scan(images[None], state)
-        return output.features[0].cpu().numpy(), after.buffers
+        return output.features[0].cpu().numpy(), output.layout[0].cpu().numpy(), after.buffers
 
     return run
 
@@ -141,9 +146,9 @@ def openvino_engine(network: MoViNetA0Stream, precision: Precision = "f32") -> V
     request = import_openvino().compile_model(video_graph(network), "CPU", settings).create_infer_request()
     start = [buffer[0].numpy() for buffer in network.initial_state().buffers if buffer.shape[1]]
 
-    def run(frames: np.ndarray, buffers: list[np.ndarray] | None) -> tuple[np.ndarray, list[np.ndarray]]:
+    def run(frames: np.ndarray, buffers: list[np.ndarray] | None) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
         outputs = request.infer([frames, *(buffers or start)])  # copies, because the request is used again
-        return outputs[0], [outputs[k] for k in range(1, len(start) + 1)]
+        return outputs[0], outputs[1], [outputs[k] for k in range(2, len(start) + 2)]
 
     return run
 

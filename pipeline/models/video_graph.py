@@ -15,7 +15,15 @@ import numpy as np
 from torch import Tensor
 
 from pipeline.models.engines import import_openvino
-from pipeline.models.movinet import SIDE, Bottleneck, CausalConv1d, Conv2dSame, MoViNetA0Stream
+from pipeline.models.movinet import (
+    LAYOUT_CELLS,
+    LAYOUT_LAYER,
+    SIDE,
+    Bottleneck,
+    CausalConv1d,
+    Conv2dSame,
+    MoViNetA0Stream,
+)
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -23,7 +31,8 @@ if TYPE_CHECKING:
 
 def video_graph(network: MoViNetA0Stream) -> ov.Model:
     """The network for one clip, without its classifier: frames (T, SIDE, SIDE, 3) uint8 and a buffer
-    (kernel - 1, wide, h, w) of each layer that looks back in time -> the features (T, D) and the next buffers."""
+    (kernel - 1, wide, h, w) of each layer that looks back in time -> the features (T, D), the layout
+    (T, LAYOUT_SIZE) and the next buffers."""
     nodes = Nodes()
     frames = nodes.ops.parameter([-1, SIDE, SIDE, 3], np.uint8)
     buffers = [
@@ -33,7 +42,7 @@ def video_graph(network: MoViNetA0Stream) -> ov.Model:
     ]
     before, after = iter(buffers), []
     x = nodes.relu6(nodes.convolution(network.stem, nodes.normalise(frames)))
-    for layer in cast(Iterable[Bottleneck], network.layers):
+    for number, layer in enumerate(cast(Iterable[Bottleneck], network.layers)):
         y = nodes.relu6(nodes.convolution(layer.expand, x))
         y = nodes.relu6(nodes.convolution(layer.spatial, y))
         if layer.temporal is not None:
@@ -41,8 +50,10 @@ def video_graph(network: MoViNetA0Stream) -> ov.Model:
             after.append(buffer)
         y = nodes.ops.multiply(nodes.convolution(layer.project, y), array(layer.scale))
         x = nodes.ops.add(y, x if layer.skip is None else nodes.convolution(layer.skip, nodes.pool_skip(x)))
+        if number == LAYOUT_LAYER:
+            layout = nodes.layout(x)
     features = nodes.ops.reduce_mean(nodes.relu6(nodes.convolution(network.head, x)), [2, 3])
-    return import_openvino().Model([features, *after], [frames, *buffers])
+    return import_openvino().Model([features, layout, *after], [frames, *buffers])
 
 
 class Nodes:
@@ -77,6 +88,11 @@ class Nodes:
             frames = self.ops.slice(past, [k], [end], [1], [0])
             total = self.ops.add(total, self.ops.multiply(frames, per_channel(weight)))
         return self.relu6(total), self.ops.slice(past, [1 - kernel], [np.iinfo(np.int64).max], [1], [0])
+
+    def layout(self, x: ov.Node) -> ov.Node:
+        """(T, C, h, w) -> (T, C * LAYOUT_CELLS^2)."""
+        cells = np.array([LAYOUT_CELLS, LAYOUT_CELLS], np.int64)
+        return self.ops.reshape(self.ops.adaptive_avg_pool(x, cells), [0, -1], True)
 
     def pool_skip(self, x: ov.Node) -> ov.Node:
         return self.ops.avg_pool(x, [2, 2], [0, 0], [0, 0], [3, 3], True, auto_pad="same_upper")

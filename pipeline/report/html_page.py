@@ -10,7 +10,7 @@ from string import Template
 from pipeline.analysis.reading import read_features
 from pipeline.analysis.segments import LONG_CLIP_SECONDS, STEPS
 from pipeline.media.reader import open_clip
-from pipeline.models.action import load_action
+from pipeline.models.action import ActionModel, load_action
 from pipeline.models.caption import BEAM, captioner_for, frames_read, load_caption
 from pipeline.models.encoder import load_encoder
 from pipeline.report import figure_data
@@ -23,10 +23,11 @@ ABOUT = (
 )
 
 
-def page(path: Path, cell: str, name: str) -> str:
-    """The whole page as HTML, with this name as its title."""
+def page(path: Path, cell: str, name: str, taught: ActionModel | None = None) -> str:
+    """The whole page as HTML, with this name as its title; read by the shipped recogniser with this cell, or by a
+    taught one."""
     stream = open_clip(path, name=name)  # it is decoded while the networks are loaded
-    encoder, model = load_encoder(), load_action(cell)
+    encoder, model = load_encoder(), taught or load_action(cell)
     features = encoder.encode_clip(stream)
     clip = stream.clip()
     reading = read_features(model, features, clip.duration)
@@ -46,7 +47,9 @@ def page(path: Path, cell: str, name: str) -> str:
         names = figure_data.chart_labels(reading)
         parts["pieces"] = figure_data.segments_data(model, encoder.video, more_features, clip.duration, names)
     shared = figure_data.time_axis(clip.kind, "clip", [frame.time for frame in features], clip.duration)
-    about = ABOUT.format(cell=cell.upper(), labels=len(model.actions), threshold=model.threshold)
+    about = ABOUT.format(
+        cell="GRU, taught" if taught else cell.upper(), labels=len(model.actions), threshold=model.threshold
+    )
     return filled(printable(name), about, {"shared": shared, "parts": parts})
 
 

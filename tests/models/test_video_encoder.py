@@ -6,7 +6,7 @@ import torch
 
 from pipeline.media.reader import read_clip
 from pipeline.models.engines import EngineName, supports_bf16
-from pipeline.models.movinet import FEATURE_SIZE, SIDE, MoViNetA0Stream
+from pipeline.models.movinet import FEATURE_SIZE, LAYOUT_SIZE, SIDE, MoViNetA0Stream
 from pipeline.models.video_encoder import CHUNK, LONGEST_GAP, VideoEncoder, load_video_encoder, video_frame
 from tests.sample_media import SAMPLES
 
@@ -31,9 +31,9 @@ def times(count: int, start: float = 0.0) -> list[float]:
     return [start + 0.2 * k for k in range(count)]
 
 
-def arrays(motions) -> tuple[np.ndarray, np.ndarray]:
-    """(T, D) and (T, C)."""
-    return np.stack([m.features for m in motions]), np.stack([m.logits for m in motions])
+def arrays(motions) -> tuple[np.ndarray, ...]:
+    """(T, D), (T, C) and (T, LAYOUT_SIZE)."""
+    return tuple(np.stack([getattr(m, name) for m in motions]) for name in ("features", "logits", "layout"))
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -47,8 +47,9 @@ def assert_close(motions, others, tolerance: float = 1e-3) -> None:
 
 def test_the_answer_has_its_shape_and_a_label_for_each_logit(fast, frames):
     motions, state = fast.read(frames, times(len(frames)))
-    features, logits = arrays(motions)
+    features, logits, layout = arrays(motions)
     assert features.shape == (len(frames), FEATURE_SIZE)
+    assert layout.shape == (len(frames), LAYOUT_SIZE)
     assert logits.shape == (len(frames), len(fast.labels))
     assert features.dtype == logits.dtype == np.float32
     assert (state.frame_count, state.time) == (len(frames), times(len(frames))[-1])
@@ -58,23 +59,24 @@ def test_the_reference_is_the_network_itself(reference, frames):
     network = reference._network
     with torch.inference_mode():
         output, _ = network.scan(network.normalise(torch.from_numpy(np.stack(frames)))[None])
-    features, logits = arrays(reference.read(frames, times(len(frames)))[0])
+    features, logits, layout = arrays(reference.read(frames, times(len(frames)))[0])
+    np.testing.assert_allclose(layout, output.layout[0], atol=1e-4)
     np.testing.assert_allclose(features, output.features[0], atol=1e-4)
     np.testing.assert_allclose(logits, output.logits[0], atol=1e-3)
 
 
 def test_the_fast_engine_agrees_with_the_reference(fast, reference, frames):
     mine, expected = (arrays(each.read(frames, times(len(frames)))[0]) for each in (fast, reference))
-    assert cosines(mine[0], expected[0]).min() >= 0.9999
-    assert cosines(mine[1], expected[1]).min() >= 0.9999
+    for part, reference_part in zip(mine, expected, strict=True):
+        assert cosines(part, reference_part).min() >= 0.9999
 
 
 @pytest.mark.skipif(not supports_bf16(), reason="this CPU is not made for bfloat16")
 def test_bfloat16_is_near_the_reference(reference, frames):
     rounded = load_video_encoder("openvino-bf16")
     mine, expected = (arrays(each.read(frames, times(len(frames)))[0]) for each in (rounded, reference))
-    assert cosines(mine[0], expected[0]).min() >= 0.99
-    assert cosines(mine[1], expected[1]).min() >= 0.99
+    for part, reference_part in zip(mine, expected, strict=True):
+        assert cosines(part, reference_part).min() >= 0.99
 
 
 @pytest.mark.parametrize("engine", ["torch", "openvino"])
@@ -120,6 +122,13 @@ def test_a_passage_can_be_taken_as_a_clip_of_its_own(reference, frames):
     motions, _ = reference.read(frames[:16], [*times(8), *times(8, 9.0)])
     alone, _ = reference.read(frames[8:16], times(8))
     assert_close(reference.restart(motions[8:]), alone)
+
+
+def test_the_layout_tells_left_from_right_and_the_features_less(fast, frames):
+    mirrored = [frame[:, ::-1] for frame in frames]
+    mine, other = (arrays(fast.read(each, times(len(frames)))[0]) for each in (frames, mirrored))
+    cells = other[2].reshape(len(frames), -1, 3, 3)[..., ::-1].reshape(len(frames), -1)
+    assert cosines(mine[2], other[2]).mean() < cosines(mine[2], cells).mean()
 
 
 def test_the_future_changes_nothing(fast, frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -46,6 +47,10 @@ def may_run(process: int) -> bool:
     except PermissionError:
         pass  # it is another user's
     return True
+
+
+def digest_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 class ClipFile(NamedTuple):

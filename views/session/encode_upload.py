@@ -14,7 +14,8 @@ from views.hosting.job_log import Job, job
 from views.hosting.malloc import release_free_memory
 from views.hosting.uploads import ClipFile, private_file
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.resources import action_model, encoder, job_queue
+from views.session.resources import encoder, job_queue
+from views.session.taught import recogniser
 
 TOP = 3  # labels shown while a clip is still being read
 
@@ -87,7 +88,7 @@ class Preview:
 
     def __init__(self, shown: ProgressReporter, noted: Job, cell: str, claimed_duration: float) -> None:
         self._shown, self._noted, self._claimed = shown, noted, claimed_duration
-        self._model = action_model(cell)
+        self._model = recogniser(cell)
         self._rule = answer_rule(self._model)
         self._state = self._model.initial_state()
         self._frames = 0

@@ -14,10 +14,11 @@ from pipeline.limits import MAX_MEGABYTES
 from pipeline.media.samples import SAMPLES
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
-from views.session.resources import CELL_NAMES
+from views.session.taught import RECOGNISER_NAMES, caption_cell
 from views.session.visit import Visit, current_visit, write_address
 
 COMMON = frozenset({".mp4", ".mov", ".webm", ".jpg", ".png"})  # named first: what most people have
+UPLOAD_TYPES = sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix))
 # README.md and docs/hosting.md hold the very same sentence. Streamlit drops the session of a closed page when another
 # session ends, two minutes later at the earliest (server.disconnectedSessionTTL).
 PRIVACY = (
@@ -28,8 +29,9 @@ PRIVACY = (
 )
 
 
-def controls() -> Visit:
-    """Draw the controls -> the visit, with what was chosen."""
+def controls(taught: bool = True) -> Visit:
+    """Draw the controls -> the visit, with what was chosen. Without ``taught`` the visitor's own recogniser is not
+    offered."""
     visit = current_visit()
     with st.container(key="controls"):
         upload, choice, reader = st.columns([6, 3, 3], gap="medium")
@@ -37,11 +39,29 @@ def controls() -> Visit:
             uploader(visit)
         # Streamlit forgets these values on other pages; what is assigned here is what the widgets show.
         st.session_state["sample"] = None if visit.upload else visit.sample
-        st.session_state["cell"] = visit.cell
+        st.session_state["cell"] = visit.cell if taught else caption_cell(visit.cell)
         choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
         reader.segmented_control(
-            "read by", list(CELLS), format_func=CELL_NAMES.__getitem__, key="cell", required=True, on_change=choose_cell
+            "read by",
+            visit.recognisers if taught else list(CELLS),
+            format_func=RECOGNISER_NAMES.__getitem__,
+            key="cell",
+            required=True,
+            on_change=choose_cell,
         )
+        chip(visit)
+    return visit
+
+
+def clip_controls() -> Visit:
+    """Draw the controls without the choice of a recogniser -> the visit, with what was chosen."""
+    visit = current_visit()
+    with st.container(key="controls"):
+        upload, choice = st.columns([6, 3], gap="medium")
+        with upload:
+            uploader(visit)
+        st.session_state["sample"] = None if visit.upload else visit.sample
+        choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
         chip(visit)
     return visit
 
@@ -51,7 +71,7 @@ def uploader(visit: Visit) -> None:
     key = f"upload-{visit.uploader}"
     st.file_uploader(
         "Another video or photo" if visit.upload else "Your video or photo",
-        type=sorted(PHOTO_SUFFIXES | VIDEO_SUFFIXES, key=lambda suffix: (suffix not in COMMON, suffix)),
+        type=UPLOAD_TYPES,
         help=PRIVACY,
         key=key,
         max_upload_size=MAX_MEGABYTES,

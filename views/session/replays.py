@@ -12,28 +12,30 @@ from pipeline.models.caption import BEAM, Caption, captioner_for
 from pipeline.models.efficientnet_lite import EfficientNetLite0
 from pipeline.models.encoder import grid
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.resources import action_model, caption_model, encoder
+from views.session.resources import caption_model, encoder
+from views.session.taught import caption_cell, recogniser, recogniser_key
 
 
 def clip_reading(clip: EncodedClip, cell: str) -> ClipReading:
     """The predictions of the recogniser with this cell; some milliseconds the first time."""
     return recent_clips().prediction(
-        clip, f"action {cell}", lambda: read_features(action_model(cell), clip.features, clip.duration)
+        clip, f"action {recogniser_key(cell)}", lambda: read_features(recogniser(cell), clip.features, clip.duration)
     )
 
 
 def input_sensitivity(clip: EncodedClip, cell: str) -> np.ndarray:
     """How much the recogniser's last state depends on each frame, (T,); see analysis/cell_trace.py."""
-    model = action_model(cell)
+    model = recogniser(cell)
     return recent_clips().prediction(
         clip,
-        f"sensitivity {cell}",
+        f"sensitivity {recogniser_key(cell)}",
         lambda: cell_trace.input_sensitivity(model.network.cell, model.cell_inputs(clip.features)),
     )
 
 
 def captions_per_frame(clip: EncodedClip, cell: str) -> list[Caption]:
     """The caption after every frame that the captioner read, by beam search of width BEAM."""
+    cell = caption_cell(cell)
     model = caption_model(captioner_for(clip.kind), cell)
     return recent_clips().prediction(
         clip, f"captions {cell}", lambda: model.captions_per_frame(model.encode(clip.features), BEAM)

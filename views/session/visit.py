@@ -7,7 +7,6 @@ entry of the browser's history is complete, and Back and Forward need no correct
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,11 +17,21 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from pipeline.media.samples import SAMPLES, sample_path
 from pipeline.models.recurrent import CELLS
-from views.hosting.uploads import ClipFile
+from pipeline.models.taught import TaughtModel
+from views.hosting.uploads import ClipFile, digest_of
 
 TOPICS = ("h e l l o", "letters", "words", "memory", "digits")  # of the page Language
+TAUGHT = "taught"  # in place of a cell: the recogniser that the visitor taught
 CLIP_PAGES = ("", "describe", "inside")  # URL paths of the pages that show the visitor's clip
 LANGUAGE_PAGE = "language"
+
+
+@dataclass(frozen=True)
+class OwnRecogniser:
+    """The recogniser that the visitor taught. ``token`` is random, and another one for every recogniser."""
+
+    model: TaughtModel
+    token: str
 
 
 @dataclass
@@ -39,6 +48,7 @@ class Visit:
     stopped: str = ""  # key of the clip whose encoding the visitor stopped
     uploader: int = 0  # part of the uploader's key: another number makes an empty uploader
     browser_copy: tuple[str, bytes | None] = ("", None)  # digest of a clip, and its copy (None: it cannot be made)
+    taught: OwnRecogniser | None = None
     area: tuple[str, int] = ("", 0)  # the clip that the page shows, and which of two places it stands in
 
     def choose_sample(self, name: str) -> None:
@@ -48,7 +58,7 @@ class Visit:
 
     def add_upload(self, data: bytes, name: str) -> None:
         """Show an uploaded file. It replaces the upload before it."""
-        self.file = ClipFile(data, name, hashlib.sha256(data).hexdigest())
+        self.file = ClipFile(data, name, digest_of(data))
         self.file_token = self.upload = secrets.token_hex(4)
         self.uploader += 1
 
@@ -57,6 +67,15 @@ class Visit:
         self.file, self.file_token, self.upload = None, "", ""
         self.browser_copy = ("", None)
         self.uploader += 1
+
+    @property
+    def recognisers(self) -> list[str]:
+        """The names that ``cell`` may have."""
+        return [*CELLS, *([TAUGHT] if self.taught else [])]
+
+    def use_taught(self, model: TaughtModel) -> None:
+        """Read with this recogniser from now on. It replaces the one before."""
+        self.taught, self.cell = OwnRecogniser(model, secrets.token_hex(8)), TAUGHT
 
     def clip_file(self) -> ClipFile | None:
         """The file of the clip that is shown; None if it is an upload that this session does not hold (a reloaded page,
@@ -82,7 +101,7 @@ class Visit:
             self.upload = address.get("upload", "")
             if not self.upload:
                 self.sample = known(address.get("sample"), SAMPLES, Visit.sample)
-            self.cell = known(address.get("cell"), CELLS, Visit.cell)
+            self.cell = known(address.get("cell"), dict.fromkeys(self.recognisers), Visit.cell)
         elif page == LANGUAGE_PAGE:
             self.topic = known(address.get("topic"), dict.fromkeys(TOPICS), Visit.topic)
 
@@ -95,7 +114,7 @@ def known(value: str | None, values: Mapping[str, object], default: str) -> str:
 def sample_file(name: str) -> ClipFile:
     """One of the SAMPLES. Raises MediaError if they are not installed."""
     data = sample_path(name).read_bytes()
-    return ClipFile(data, f"The sample {name}", hashlib.sha256(data).hexdigest())
+    return ClipFile(data, f"The sample {name}", digest_of(data))
 
 
 def current_visit() -> Visit:

@@ -4,7 +4,7 @@
 const PARTS = { strips, units, unrolled }
 const FOR = "#009E73"
 const AGAINST = "#D55E00"
-const CELL_COLOURS = { LSTM: "#0072B2", GRU: "#009E73", RNN: "#D55E00" }
+const CELL_COLOURS = { LSTM: "#0072B2", GRU: "#009E73", RNN: "#D55E00", yours: "#CC79A7" }
 
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
