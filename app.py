@@ -15,8 +15,9 @@ from views import describe, inside, language, models, watch
 from views.session.menu import menu
 from views.session.visit import open_page
 
-st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
-st.html(Path(__file__).with_name("views") / "page.css")
+VIEWS = Path(__file__).with_name("views")
+st.set_page_config(page_title="Unroll", page_icon=VIEWS / "icon.svg", layout="wide")
+st.html(VIEWS / "page.css")
 
 pages = [
     st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),

@@ -14,9 +14,9 @@ from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, frames
 from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
+from views.components.input_controls import controls
 from views.session.clip_area import clip_area, load_beside
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, frame_regions
 from views.session.resources import caption_model
 from views.session.visit import Visit

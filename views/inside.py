@@ -11,9 +11,9 @@ from pipeline.models.action import NO_ACTION, ActionModel
 from pipeline.models.recurrent import CELLS
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
+from views.components.input_controls import controls
 from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls
 from views.session.replays import clip_reading, frame_regions, input_sensitivity, layer_maps
 from views.session.resources import CELL_NAMES, action_model
 

@@ -1,70 +1,135 @@
-"""Watch: the action label of a clip, after every frame."""
+"""Watch: the action label of a clip, after every frame, while it is read."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from pipeline.analysis import segments, what_if
 from pipeline.analysis.confidence import NOT_SURE
-from pipeline.analysis.reading import ClipReading, Prediction, read_features
+from pipeline.analysis.reading import ClipReading, Prediction, answer_rule, read_features
 from views.components import clip_figure
+from views.components.input_controls import controls
+from views.hosting.uploads import ClipFile
 from views.session import browser_copy
-from views.session.clip_area import clip_area, load_beside, load_or_encode
+from views.session.clip_area import clip_area, load_or_encode
+from views.session.encode_upload import FrameRead
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, clip_reading
 from views.session.resources import action_model, encoder
 from views.session.visit import Visit
 
 
+class Places(NamedTuple):
+    """Where the parts of the page stand, before anything is known of the clip, so that nothing moves when it comes."""
+
+    status: DeltaGenerator  # progress and Stop while the clip is read, then the buttons to save it
+    screen: DeltaGenerator
+    note: DeltaGenerator  # under the player
+    answer: DeltaGenerator
+    timeline: DeltaGenerator
+    feed: DeltaGenerator  # is not seen
+
+
 def page() -> None:
-    st.title("What are they doing?")
-    st.markdown(
-        "A CNN sees one frame at a time; a recurrent network remembers. Drop in a clip or a photo and watch its "
-        "answer form, frame by frame."
-    )
+    with st.container(key="title"):
+        st.title("What are they doing?")
+        st.markdown(
+            "A CNN sees one frame at a time; a recurrent network remembers. Watch its answer form, frame by frame."
+        )
     visit = controls()
     with clip_area(visit):
-        player, place, clip = load_beside(visit, "answer")
+        places = lay_out()
+        live = Live(visit, places)
+        with places.status:
+            clip = load_or_encode(visit, on_read=live.add)
         if clip is not None:
-            watch(clip, visit, player, place)
+            watch(clip, visit, places, live)
 
 
-def watch(clip: EncodedClip, visit: Visit, player: DeltaGenerator, place: DeltaGenerator) -> None:
-    """Everything about one clip: the player and the answer in their places, the rest below them."""
-    reading = clip_reading(clip, visit.cell)
-    with player, st.container(key="player"):
+def lay_out() -> Places:
+    status = st.container(key="status")
+    left, right = st.columns([6, 5], gap="large")
+    with left, st.container(key="player"):
         screen, note = st.empty(), st.empty()
-    with screen.container():
-        play(clip, visit)
-    with place:
-        clip_figure.verdict(clip, reading, captions_per_frame(clip, visit.cell))
-    if len(reading.steps) > 1:
-        clip_figure.timeline(clip, reading, action_model(visit.cell))
+    return Places(
+        status, screen, note, right.container(key="answer"), st.container(key="timeline"), st.container(key="feed")
+    )
+
+
+class Live:
+    """Shows a clip while it is read: the player and the figure at once, and every frame as it comes."""
+
+    def __init__(self, visit: Visit, places: Places) -> None:
+        self._visit, self._places = visit, places
+        self.figure: clip_figure.LiveReading | None = None
+
+    def add(self, file: ClipFile, read: FrameRead) -> None:
+        if self.figure is None:
+            self.figure = self._begin(file, read)
+        self.figure.add(read.step, read.alone, read.picture)
+
+    def _begin(self, file: ClipFile, read: FrameRead) -> clip_figure.LiveReading:
+        rule, places = answer_rule(action_model(self._visit.cell)), self._places
+        figure = clip_figure.LiveReading(file.digest, rule, len(read.step.hidden), read.info, places.feed)
+        with places.screen.container():
+            if read.info.mime:
+                play(file.data, read.info.mime)
+            else:
+                figure.mount("stage")
+        with places.answer:
+            figure.mount("verdict")
+        with places.timeline:
+            figure.mount("timeline")
+        return figure
+
+
+def watch(clip: EncodedClip, visit: Visit, places: Places, live: Live) -> None:
+    """Everything about one clip that was read: in the places of the figure what it adds, the rest below."""
+    reading, model = clip_reading(clip, visit.cell), action_model(visit.cell)
+    if live.figure is None:
+        show_reading(clip, visit, places, reading)
     else:
-        st.caption("A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember.")
-    st.subheader("Letter by letter", anchor=False)
-    clip_figure.letters(clip, reading)
+        live.figure.finish(clip, reading, model)
+        live.figure.say(clip, captions_per_frame(clip, visit.cell))
+    with st.expander("Letter by letter"):
+        clip_figure.letters(clip, reading)
     if clip.duration >= segments.LONG_CLIP_SECONDS:
         st.subheader("Piece by piece", anchor=False)
         longer = load_or_encode(visit, segments.STEPS)
         if longer is not None:
-            clip_figure.segments(clip, longer, action_model(visit.cell), encoder().video, reading)
+            clip_figure.segments(clip, longer, model, encoder().video, reading)
     if len(reading.steps) > 1:
         what_if_section(clip, visit.cell)
     if clip.kind == "video" and not clip.mime:
-        browser_copy.offer_browser_copy(visit, clip.duration, screen, note)
+        browser_copy.offer_browser_copy(visit, clip.duration, places.screen, places.note)
 
 
-def play(clip: EncodedClip, visit: Visit) -> None:
-    """The clip in the browser's player, or its frames where no player can show it."""
+def show_reading(clip: EncodedClip, visit: Visit, places: Places, reading: ClipReading) -> None:
+    """The whole figure of a clip that was read before, or of a photo."""
     file = visit.clip_file()
     data = file.data if file and clip.mime else browser_copy.known_copy(visit)
-    if data:
-        st.video(data, format=clip.mime or browser_copy.MIME, muted=True)
-    else:
-        clip_figure.stage(clip)
+    with places.screen.container():
+        if data:
+            play(data, clip.mime or browser_copy.MIME)
+        else:
+            clip_figure.stage(clip)
+    with places.answer:
+        clip_figure.verdict(clip, reading, captions_per_frame(clip, visit.cell))
+    with places.timeline:
+        if len(reading.steps) > 1:
+            clip_figure.timeline(clip, reading, action_model(visit.cell))
+        else:
+            st.caption(
+                "A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember."
+            )
+
+
+def play(data: bytes, mime: str) -> None:
+    """The clip in the browser's player; it begins at once."""
+    st.video(data, format=mime, muted=True, autoplay=True)
 
 
 @st.fragment

@@ -47,7 +47,7 @@ def test_a_clip_has_a_sentence_after_every_frame(describe, bikes):
     clip = read_clip(bikes)
     frames, read = len(clip.frames), frames_read([frame.time for frame in clip.frames])
     expect(describe.locator(".film img")).to_have_count(len(read))
-    tracks = describe.locator(".tracks")
+    tracks = describe.locator(".handle")
     tracks.focus()
     describe.keyboard.press("Home")
     expect(describe.locator(".unroll .when").first).to_contain_text(f"After frame 1 of {frames}")

@@ -70,14 +70,14 @@ def chip(page: Page) -> Locator:
 
 
 def step(page: Page) -> str | None:
-    return page.locator(".tracks").first.get_attribute("aria-valuenow")
+    return page.locator(".handle").first.get_attribute("aria-valuenow")
 
 
 def move_to_second_frame(page: Page) -> None:
-    page.locator(".tracks").first.focus()
+    page.locator(".handle").first.focus()
     page.keyboard.press("Home")
     page.keyboard.press("ArrowRight")
-    expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", "2")
+    expect(page.locator(".handle").first).to_have_attribute("aria-valuenow", "2")
 
 
 def walk(page: Page, digest: str, name: str, cell: str) -> None:
@@ -92,7 +92,7 @@ def walk(page: Page, digest: str, name: str, cell: str) -> None:
         expect(page.locator(".unroll[data-clip]")).to_have_count(shown(page, digest).count())
         expect(chip(page)).to_contain_text(name)
         expect(page.get_by_role("radio", name=cell, exact=True)).to_be_checked()
-        expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", "2")
+        expect(page.locator(".handle").first).to_have_attribute("aria-valuenow", "2")
         assert answers.setdefault(letter, answer(page)) == answer(page), f"{before} to {letter}"
 
 
@@ -175,11 +175,11 @@ def test_a_reload_keeps_sample_cell_step_and_topic(page):
     expect(page.get_by_label("Begin a word")).to_be_visible()
     page.go_back()
     page.go_back()
-    expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", "2")
+    expect(page.locator(".handle").first).to_have_attribute("aria-valuenow", "2")
     page.reload()
     expect(shown(page, digest_of(sample_path("carphone"))).first).to_be_visible()
     expect(page.get_by_role("radio", name="RNN", exact=True)).to_be_checked()
-    expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", "2")
+    expect(page.locator(".handle").first).to_have_attribute("aria-valuenow", "2")
 
 
 def test_a_reload_says_that_an_upload_has_to_be_chosen_again(page, short_clips):

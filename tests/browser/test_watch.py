@@ -61,11 +61,11 @@ def test_a_long_clip_comes_in_pieces_that_one_can_go_to(page):
     page.wait_for_function(f"Math.abs(document.querySelector('video').currentTime - {start}) < 0.2")
     times = [frame.time for frame in read_clip(ISCC / "video" / "demo.mp4").frames]
     step = sum(time <= start + 0.03 for time in times)
-    expect(page.locator(".tracks").first).to_have_attribute("aria-valuenow", str(step))
+    expect(page.locator(".handle").first).to_have_attribute("aria-valuenow", str(step))
 
 
 def test_the_label_is_spelled_as_it_stands_at_the_cursor(page):
-    page.locator(".tracks").first.focus()
+    page.locator(".handle").first.focus()
     for key in ("Home", "ArrowRight", "End"):
         page.keyboard.press(key)
         label = re.sub(r"^[\d.]+ s\s+(not sure: )?", "", page.locator(".readout").first.inner_text())
@@ -83,7 +83,7 @@ def test_the_caption_stands_beside_the_label(page):
 
 
 def test_the_cursor_moves_the_answer_without_a_rerun(page):
-    tracks = page.locator(".tracks")
+    tracks = page.locator(".handle")
     steps = int(tracks.get_attribute("aria-valuemax"))
     final = page.locator(".unroll .when").inner_text()
     assert final == LAST.format(steps)
@@ -101,7 +101,7 @@ def test_the_cursor_moves_the_answer_without_a_rerun(page):
 
 
 def test_playing_moves_the_cursor(page):
-    tracks = page.locator(".tracks")
+    tracks = page.locator(".handle")
     page.get_by_role("button", name="Play", exact=True).click()
     expect(tracks).not_to_have_attribute("aria-valuenow", tracks.get_attribute("aria-valuemax"))
     expect(tracks).to_have_attribute("aria-valuenow", "3", timeout=15_000)
@@ -111,8 +111,8 @@ def test_playing_moves_the_cursor(page):
 def test_a_shared_address_shows_the_same_step(page, server):
     page.goto(f"{server}/?sample=carphone&cell=rnn&step=3")
     expect(page.locator(".unroll .when")).to_contain_text("After frame 3 of")
-    expect(page.locator(".tracks")).to_have_attribute("aria-valuenow", "3")
-    page.locator(".tracks").focus()
+    expect(page.locator(".handle")).to_have_attribute("aria-valuenow", "3")
+    page.locator(".handle").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**step=4**")
     assert "sample=carphone" in page.url
@@ -156,7 +156,7 @@ def test_a_clip_that_browsers_cannot_play_is_shown_frame_by_frame(page):
     frames = len(read_clip(path).frames)
     expect(page.locator(".film img")).to_have_count(-(-frames // -(-frames // FILM)))
     first = page.locator("img.stage").get_attribute("src")
-    page.locator(".tracks").focus()
+    page.locator(".handle").focus()
     page.keyboard.press("Home")
     expect(page.locator("img.stage")).not_to_have_attribute("src", first)
 
@@ -165,7 +165,7 @@ def test_a_photo_is_one_step(page, cat):
     upload(page, cat)
     expect(page.locator(".unroll .when")).to_have_text("One photo, one step")
     expect(page.locator("img.stage")).to_be_visible()
-    expect(page.locator(".tracks")).to_have_count(0)
+    expect(page.locator(".handle")).to_have_count(0)
 
 
 def test_a_bad_file_is_a_sentence_and_the_next_file_works(page, tmp_path, uploads, cat):
@@ -197,12 +197,12 @@ def test_the_keys_move_the_clip_that_is_shown_and_no_earlier_one(page):
     """Samples of different lengths, one after the other: what listened for the clip before ends with it."""
     for sample in ("carphone", "bunny", "bikes"):
         page.get_by_role("button", name=sample).or_(page.get_by_role("radio", name=sample)).first.click()
-        page.locator(f".tracks[aria-valuemax='{STEPS[sample]}']").first.wait_for()
+        page.locator(f".handle[aria-valuemax='{STEPS[sample]}']").first.wait_for()
     page.wait_for_function("document.querySelector('video').readyState >= 2")
     page.evaluate(
         "document.querySelector('video').addEventListener('seeked', () => window.seeks = (window.seeks ?? 0) + 1)"
     )
-    tracks = page.locator(".tracks").first
+    tracks = page.locator(".handle").first
     tracks.focus()
     last = STEPS["bikes"]
     for seeks, (key, step) in enumerate(

@@ -11,9 +11,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pipeline.limits import MAX_MEGABYTES
-from pipeline.media.samples import SAMPLES
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from views.components.sample_strip import sample_strip
 from views.session.resources import CELL_NAMES
 from views.session.visit import Visit, current_visit, write_address
 
@@ -32,17 +32,24 @@ def controls() -> Visit:
     """Draw the controls -> the visit, with what was chosen."""
     visit = current_visit()
     with st.container(key="controls"):
-        upload, choice, reader = st.columns([6, 3, 3], gap="medium")
+        upload, choice = st.columns([5, 9], gap="medium")
         with upload:
             uploader(visit)
-        # Streamlit forgets these values on other pages; what is assigned here is what the widgets show.
-        st.session_state["sample"] = None if visit.upload else visit.sample
+        with choice:
+            sample_strip(None if visit.upload else visit.sample, choose_sample)
+        # Streamlit forgets this value on other pages; what is assigned here is what the widget shows.
         st.session_state["cell"] = visit.cell
-        choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
-        reader.segmented_control(
-            "read by", list(CELLS), format_func=CELL_NAMES.__getitem__, key="cell", required=True, on_change=choose_cell
-        )
-        chip(visit)
+        with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
+            chip(visit)
+            st.segmented_control(
+                "read by",
+                list(CELLS),
+                format_func=CELL_NAMES.__getitem__,
+                key="cell",
+                required=True,
+                label_visibility="collapsed",
+                on_change=choose_cell,
+            )
     return visit
 
 
@@ -62,13 +69,12 @@ def uploader(visit: Visit) -> None:
 
 def chip(visit: Visit) -> None:
     """Names the clip that the page shows; an upload can be removed."""
-    with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
-        if not visit.upload:
-            name_of_clip(visit.sample, "a sample")
-            return
-        file = visit.clip_file()
-        name_of_clip(*((file.name, "your file") if file else ("an upload", "not kept")))
-        st.button("Remove", icon=":material/close:", key="remove-upload", type="tertiary", on_click=remove_upload)
+    if not visit.upload:
+        name_of_clip(visit.sample, "a sample, read by")
+        return
+    file = visit.clip_file()
+    name_of_clip(*((file.name, "your file, read by") if file else ("an upload", "not kept")))
+    st.button("Remove", icon=":material/close:", key="remove-upload", type="tertiary", on_click=remove_upload)
 
 
 def name_of_clip(name: str, kind: str) -> DeltaGenerator:
@@ -79,8 +85,8 @@ def name_of_clip(name: str, kind: str) -> DeltaGenerator:
 # ── Choices: each changes the visit, then the address ────────────────────────────────────────────────────────────
 
 
-def choose_sample() -> None:
-    current_visit().choose_sample(st.session_state["sample"])
+def choose_sample(name: str) -> None:
+    current_visit().choose_sample(name)
     write_address()
 
 
