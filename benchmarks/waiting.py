@@ -113,10 +113,11 @@ def uploaded(page: Page, clip: Path) -> tuple[float, float]:
     """Seconds from choosing a clip to the first prediction, and to the final one."""
     started = time.perf_counter()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(clip)
-    page.locator(".so-far").wait_for()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.wait_for()  # the clip before is gone
+    page.locator(".film img").first.wait_for()
     first = time.perf_counter() - started
-    page.locator(".so-far").wait_for(state="detached")
-    page.locator(".bars li").first.wait_for()
+    page.get_by_text("After all").wait_for()
     last = time.perf_counter() - started
     page.context.close()
     return first, last

@@ -7,11 +7,12 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pipeline.analysis import segments, what_if
-from pipeline.analysis.confidence import NOT_SURE
-from pipeline.analysis.reading import ClipReading, Prediction, answer_rule, read_features
+from pipeline.analysis import segments
+from pipeline.analysis.reading import ClipReading, answer_rule
 from views.components import clip_figure
 from views.components.input_controls import controls
+from views.components.save_reading import save_reading
+from views.experiments import operate_on_memory, what_if_section, what_would_change
 from views.hosting.uploads import ClipFile
 from views.session import browser_copy
 from views.session.clip_area import clip_area, load_or_encode
@@ -94,6 +95,8 @@ def watch(clip: EncodedClip, visit: Visit, places: Places, live: Live) -> None:
     else:
         live.figure.finish(clip, reading, model)
         live.figure.say(clip, captions_per_frame(clip, visit.cell))
+    with places.status:
+        save_reading(clip, visit.clip_file(), visit.cell)
     with st.expander("Letter by letter"):
         clip_figure.letters(clip, reading)
     if clip.duration >= segments.LONG_CLIP_SECONDS:
@@ -102,6 +105,8 @@ def watch(clip: EncodedClip, visit: Visit, places: Places, live: Live) -> None:
         if longer is not None:
             clip_figure.segments(clip, longer, model, encoder().video, reading)
     if len(reading.steps) > 1:
+        what_would_change(clip, visit.cell)
+        operate_on_memory(clip)
         what_if_section(clip, visit.cell)
     if clip.kind == "video" and not clip.mime:
         browser_copy.offer_browser_copy(visit, clip.duration, places.screen, places.note)
@@ -130,66 +135,3 @@ def show_reading(clip: EncodedClip, visit: Visit, places: Places, reading: ClipR
 def play(data: bytes, mime: str) -> None:
     """The clip in the browser's player; it begins at once."""
     st.video(data, format=mime, muted=True, autoplay=True)
-
-
-@st.fragment
-def what_if_section(clip: EncodedClip, cell: str) -> None:
-    """The same frames in another order, read by the same cell."""
-    count = len(clip.features)
-    st.subheader("What if the clip were played …", anchor=False)
-    ways = ["backwards", "shuffled", "frozen at its first frame", "without every n-th frame", "with a gap"]
-    left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
-    way = left.pills(
-        "What if the clip were played", ways, key="what-if", label_visibility="collapsed", persist_state="session"
-    )
-    with right:
-        order = reordered(way, count)
-    if way is None or order is None:
-        return
-    reading = clip_reading(clip, cell)
-    other = read_features(action_model(cell), what_if.reorder(encoder(), clip.features, order), clip.duration)
-    st.markdown(difference(way, reading, other))
-    clip_figure.comparison(clip, reading, other, order)
-    if clip.kind == "video":
-        st.caption(
-            "The video CNN reads the frames again in this order, so backwards everything moves backwards. That takes "
-            "some tenths of a second of processor time; the appearance of each frame is known already."
-        )
-
-
-def reordered(way: str | None, count: int) -> list[int] | None:
-    """The frame to read at each step, after the controls of this way; None if no way is chosen."""
-    if way == "backwards":
-        return what_if.backwards(count)
-    if way == "shuffled":
-        return what_if.shuffled(count)
-    if way == "frozen at its first frame":
-        return what_if.frozen(count)
-    if way == "without every n-th frame":
-        return what_if.drop_every_nth(count, st.slider("n", 2, max(3, count // 2), 2, key=f"every-{count}"))
-    if way == "with a gap":
-        first, last = st.slider("frames not read", 1, count, (2, max(2, count // 2)), key=f"gap-{count}")
-        if (first, last) == (1, count):
-            last -= 1  # something must be left to read
-        return what_if.without_span(count, first - 1, last - 1)
-    return None
-
-
-def difference(way: str, reading: ClipReading, other: ClipReading) -> str:
-    """What the other order did to the prediction, in a sentence or two."""
-    compared = f"Played this way: {in_words(other.prediction)}. As it is: {in_words(reading.prediction)}."
-    distance = what_if.total_variation(reading.probabilities[-1], other.probabilities[-1])
-    if distance < what_if.ORDER_MATTERS and way in ("backwards", "shuffled"):
-        return compared + " The order of the frames does not matter for this clip."
-    return compared
-
-
-def in_words(prediction: Prediction) -> str:
-    if prediction.is_confident:
-        count = len(prediction.answer.parts)
-        of_parts = f", the sum of {count} labels" if count else ""
-        return f"**{prediction.label}** ({prediction.probability:.2f}{of_parts})"
-    if prediction.answer.is_unknown:
-        nearest = f"{prediction.label} {prediction.answer.probability_if_known:.2f}"
-        return f"**{NOT_SURE}** (nearest: {nearest}, but it looks like nothing that was learned)"
-    return f"**{NOT_SURE}** ({prediction.probability:.2f} {prediction.label})"

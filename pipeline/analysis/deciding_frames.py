@@ -71,6 +71,19 @@ def without_frames(
     return read_features(model, by_themselves(rest, video), duration).answers[-1]
 
 
+def in_words(frames: Sequence[int]) -> str:
+    """Places of frames, rising, as a reader counts them: [3, 4, 5, 9] -> "frames 4 to 6 and 10"."""
+    runs: list[list[int]] = []
+    for frame in frames:
+        if runs and frame == runs[-1][-1] + 1:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    parts = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1} to {run[-1] + 1}" for run in runs]
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"frame{'s' if len(frames) > 1 else ''} {listed}"
+
+
 class Subsets:
     """The last prediction of a recogniser for many sets of frames of one clip, each as a mask (T,) of frames kept."""
 

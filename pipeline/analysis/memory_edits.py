@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from pipeline.analysis.reading import ClipReading, answer_rule
 from pipeline.analysis.segments import by_themselves
@@ -26,7 +27,7 @@ def read_edited(
     borders = [0, *sorted({cut for cut in cuts if 0 < cut < len(frames)}), len(frames)]
     timed = [replace(frame, index=k, time=k * SLOT) for k, frame in enumerate(frames)]
     steps = []
-    for first, after in zip(borders, borders[1:], strict=False):
+    for first, after in pairwise(borders):
         steps += model.predict(by_themselves(timed[first:after], video))
     return ClipReading(answer_rule(model), len(frames) * SLOT, tuple(steps))
 

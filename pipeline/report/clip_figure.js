@@ -7,7 +7,7 @@ const FILM = 24 // pictures of a film strip at most, as in figure_data.py
 
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const PARTS = { stage, verdict, timeline, letters, pieces, comparison, feed }
+const PARTS = { stage, verdict, timeline, letters, pieces, comparison, feed, deciding }
 
 function feed(root, data) {
   receive(data)
@@ -284,6 +284,20 @@ function jumpTo(data, time) {
   const playable = video && data.kind === "video"
   if (playable) video.currentTime = time + 0.01
   moveTo(data, data.times.findLastIndex((t) => t <= time + 0.03), playable ? "video" : "hand")
+}
+
+function deciding(root, data) {
+  // The film strip, with the frames that decided lifted out of it.
+  const film = filmStrip(data)
+  let step = 0
+  data.film.forEach(([, span], k) => {
+    const lifted = data.frames.some((frame) => frame >= step && frame < step + span)
+    film.children[k].classList.toggle("lifted", lifted)
+    step += span
+  })
+  const tracks = el("div", { class: "tracks still lift", role: "img", "aria-label": data.says }, film, el("div", { class: "axis" }, ...timeTicks(data)))
+  tracks.style.setProperty("--steps", data.times.length)
+  root.append(el("p", { class: "finding", role: "status" }, data.says), el("div", { class: "scroller" }, tracks))
 }
 
 function comparison(root, data) {

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def inside(page, server) -> Iterator[Page]:
-    page.goto(f"{server}/inside?sample=carphone&cell=gru")
+    page.goto(f"{server}/inside?sample=drums&cell=gru")
     page.locator(".sums table").wait_for()
     return page
 

@@ -112,6 +112,11 @@ def segments(
     _mount("pieces", clip, figure_data.segments_data(model, video, longer.features, clip.duration, names))
 
 
+def deciding(clip: EncodedClip, frames: Sequence[int], says: str) -> None:
+    """The film strip with these frames lifted out, under what is said of them."""
+    _mount("deciding", clip, {"film": clip.film, "frames": list(frames), "says": says})
+
+
 def comparison(clip: EncodedClip, reading: ClipReading, other: ClipReading, order: Sequence[int]) -> None:
     """The curves of a clip as it is, and of the same frames in another order (see analysis/what_if.py)."""
     pictures = [clip.pictures[k] if k >= 0 else None for k in order]
