@@ -57,7 +57,7 @@ function verdict(root, data, signal) {
   }
   const finish = () => {
     bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
-    notes.replaceChildren(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
+    notes.textContent = verdictNotes(data).join(" ")
   }
   onStep(data, signal, show)
   if (!data.live) return finish()
@@ -129,9 +129,7 @@ function whenText(data, step) {
 
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
-  if (data.answers.some(({ count }) => count)) {
-    notes.push("Where no label reaches that alone but several of one kind do together, I name the kind: the marked labels count towards it.")
-  }
+  if (data.answers.some(({ count }) => count)) notes.push("Labels of one kind count together: the marked ones.")
   const steps = data.times.length
   if (steps > 1 && data.decided === null) notes.unshift("After the last frame nothing is likely enough to be the answer.")
   else if (steps > 1) {
@@ -246,7 +244,7 @@ function shown(letter) {
 
 function pieces(root, data, signal) {
   const length = data.pieces.at(-1)[1] || 1
-  const blocks = data.pieces.map(([start, end, answer, cut]) => {
+  const blocks = data.blocks.map(([start, end, answer, cut]) => {
     const name = headline(answer)
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece",
@@ -270,7 +268,7 @@ function pieces(root, data, signal) {
     el("details", {}, el("summary", {}, `${data.pieces.length} pieces`), el("table", {}, ...rows)),
     el("p", { class: "caption" },
       `${data.read} frames of the clip, at most eight at a time: what follows closely is read together, and the state ` +
-      "begins again after it. A double line is a cut. Press a piece to go there.")
+      "begins again after it. Short pieces are shown with a longer neighbour; the list has them all. Press one to go there.")
   )
 }
 

@@ -148,7 +148,7 @@ function timeAxis(root, data, signal, { rows, beside, label, caption }) {
   onStep(data, signal, (step, mover) => {
     handle.setAttribute("aria-valuemax", String(Math.max(1, data.times.length)))
     if (!data.times.length) return
-    cursor.style.left = `${(100 * step) / steps}%`
+    cursor.style.transform = `translateX(${100 * step}%)`
     readout.textContent = `${seconds(data.times[step])}  ${label(step)}`
     handle.setAttribute("aria-valuenow", String(step + 1))
     handle.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${label(step)}`)
@@ -303,7 +303,7 @@ class Player {
     const { times } = this.data
     const step = times.findLastIndex((time) => time <= video.currentTime + 0.02)
     this.playhead.hidden = this.touched || video.paused || step < 0
-    this.playhead.style.left = `${(100 * (step + 0.5)) / columnsOf(this.data)}%`
+    this.playhead.style.transform = `translateX(${100 * (step + 0.5)}%)`
   }
 
   toVideoTime() {

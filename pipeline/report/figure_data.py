@@ -19,7 +19,7 @@ from pipeline.analysis.change_points import changes_per_second
 from pipeline.analysis.hedging import Answer, AnswerRule
 from pipeline.analysis.label_spelling import spell_label
 from pipeline.analysis.reading import ClipReading, answer_rule
-from pipeline.analysis.segments import passage_predictions, segments, shot_boundaries
+from pipeline.analysis.segments import merged, passage_predictions, segments, shot_boundaries
 from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.caption import Caption
 from pipeline.models.encoder import FrameFeatures
@@ -33,6 +33,7 @@ NEW_LINES = 3  # curves that another order may replace; the other labels keep th
 TOP = 5  # labels with a bar
 LIVE_TOP = 8  # labels that a step tells while a clip is read: the bars, and the curves of others
 PARTS = 2  # parts of a sum that are named where there are no bars
+BLOCKS = 12  # a block of a long clip is at least one such part of it, so that its label can be read
 FILM = 24  # pictures of a film strip at most
 
 Data = dict[str, Any]
@@ -204,14 +205,21 @@ def segments_data(
     duration: float,
     names: Sequence[str],
 ) -> Data:
-    """The segments of a long clip: [start, end, answer, whether a cut begins it]; ``names`` are the labels with a
+    """The segments of a long clip, each as [start, end, answer, whether a cut begins it]: all of them (``pieces``), and
+    merged to ``blocks`` that are wide enough to be read. ``names`` are the labels with a
     colour, ``video`` is the encoder of the features."""
     cuts = shot_boundaries(features)
     probabilities = passage_predictions(model, video, features, cuts)
     times = [frame.time for frame in features]
     clip_segments = segments(answer_rule(model), probabilities, times, duration, cuts)
+    blocks = merged(clip_segments, duration / BLOCKS)
+    rows = [
+        [[round(s.start, 2), round(s.end, 2), answer_data(s.answer), s.first in cuts] for s in each]
+        for each in (clip_segments, blocks)
+    ]
     return {
-        "pieces": [[round(s.start, 2), round(s.end, 2), answer_data(s.answer), s.first in cuts] for s in clip_segments],
+        "pieces": rows[0],
+        "blocks": rows[1],
         "coloured": list(names),
         "threshold": model.threshold,
         "read": len(features),
