@@ -17,7 +17,8 @@ pytestmark = pytest.mark.browser
 
 SHIFTS = """() => {
   window.shifts = []
-  new PerformanceObserver((list) => window.shifts.push(...list.getEntries().map((e) => e.value))).observe({ type: "layout-shift" })
+  const add = (list) => window.shifts.push(...list.getEntries().map((e) => e.value))
+  new PerformanceObserver(add).observe({ type: "layout-shift" })
 }"""
 SIZES = """() => {
   window.sizes = []

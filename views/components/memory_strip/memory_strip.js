@@ -18,7 +18,7 @@ function memory(root, data, signal, component) {
   }
   const tools = {
     "✂ Cut before it": () => send(data.order, data.cuts.includes(chosen) ? data.cuts.filter((c) => c !== chosen) : [...data.cuts, chosen], chosen),
-    "⧉ Double it": () => send(data.order.toSpliced(chosen, 0, data.order[chosen]), data.cuts.map((c) => (c > chosen ? c + 1 : c)), chosen + 1),
+    "+ Double it": () => send(data.order.toSpliced(chosen, 0, data.order[chosen]), data.cuts.map((c) => (c > chosen ? c + 1 : c)), chosen + 1),
     "✕ Delete it": () => send(data.order.toSpliced(chosen, 1), data.cuts.map((c) => (c > chosen ? c - 1 : c)), chosen),
     "← Earlier": () => chosen > 0 && move(chosen, chosen - 1),
     "Later →": () => chosen < data.order.length - 1 && move(chosen, chosen + 1),
