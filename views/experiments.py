@@ -70,12 +70,15 @@ def operate_on_memory(clip: EncodedClip) -> None:
     st.subheader("Operate on its memory", anchor=False)
     own = thinned(clip)
     chosen, glue = choose_experiment(clip, own)
+    if chosen is None:
+        st.caption("Choose an experiment: the strip opens, and you can go on from there by hand.")
+        return
     tape = with_glue(own, glue) if glue else own
     begin = ready_edit(chosen, tape)
     key = f"memory-{clip.digest[:8]}-{glue}"
     edit = current_edit(key, len(tape.frames), begin)
     read = readings(tape, edit)
-    st.markdown(finding(tape, edit, read, readings(own, Edit(tuple(range(own.own)), ()))))
+    st.markdown(finding(tape, edit, read))
     rows = [(CELL_NAMES[c], r.leading, [answer.text for answer in r.answers]) for c, r in read.items()]
     memory_strip(key, tape.pictures, begin, edit, rows)
     st.caption(
@@ -84,7 +87,7 @@ def operate_on_memory(clip: EncodedClip) -> None:
     )
 
 
-CUT, GLUED, DOUBLED, MOVED = "✂ forget half-way", "go on with another clip", "hold the first frame", "the end first"
+CUT, GLUED, DOUBLED, MOVED = "forget half-way", "go on with another clip", "hold the first frame", "the end first"
 
 
 def choose_experiment(clip: EncodedClip, own: Tape) -> tuple[str | None, str]:
@@ -137,7 +140,7 @@ def readings(tape: Tape, edit: Edit) -> dict[str, ClipReading]:
     return {cell: read_edited(action_model(cell), encoder().video, frames, edit.cuts) for cell in CELLS}
 
 
-def finding(tape: Tape, edit: Edit, read: Mapping[str, ClipReading], before: Mapping[str, ClipReading]) -> str:
+def finding(tape: Tape, edit: Edit, read: Mapping[str, ClipReading]) -> str:
     """What the operation did to each cell, in a sentence or two."""
     joins = [k for k in range(1, len(edit.order)) if (edit.order[k] < tape.own) != (edit.order[k - 1] < tape.own)]
     ends = f"In the end {listed(f'the {CELL_NAMES[c]} says {in_words(r.prediction)}' for c, r in read.items())}."
@@ -148,8 +151,7 @@ def finding(tape: Tape, edit: Edit, read: Mapping[str, ClipReading], before: Map
     if joins:
         held = (held_words(CELL_NAMES[c], r, joins[0]) for c, r in read.items())
         return f"After the join {listed(held)}. {ends}"
-    changed = [CELL_NAMES[c] for c in CELLS if read[c].prediction.label != before[c].prediction.label]
-    return f"{f'Another label leads: {listed(changed)}. ' if changed else ''}{ends}"
+    return ends
 
 
 def held_words(cell: str, reading: ClipReading, border: int) -> str:

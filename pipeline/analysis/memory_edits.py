@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from pipeline.analysis.reading import ClipReading, answer_rule
 from pipeline.analysis.segments import by_themselves
-from pipeline.models.action import ActionModel
+from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.video_encoder import VideoEncoder
 from pipeline.sandbox.sampling import SLOT
@@ -26,7 +26,7 @@ def read_edited(
     everything that was read before is forgotten. ``video`` is the encoder of the features."""
     borders = [0, *sorted({cut for cut in cuts if 0 < cut < len(frames)}), len(frames)]
     timed = [replace(frame, index=k, time=k * SLOT) for k, frame in enumerate(frames)]
-    steps = []
+    steps: list[ActionStep] = []
     for first, after in pairwise(borders):
         steps += model.predict(by_themselves(timed[first:after], video))
     return ClipReading(answer_rule(model), len(frames) * SLOT, tuple(steps))

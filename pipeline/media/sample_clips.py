@@ -55,7 +55,7 @@ def piece_pictures(piece: Piece, size: tuple[int, int]) -> Iterator[np.ndarray]:
     wanted = piece.start
     with av.open(str(piece.path)) as file:
         video = file.streams.video[0]
-        begins = float((video.start_time or 0) * video.time_base)
+        begins = float((video.start_time or 0) * (video.time_base or 0))
         for frame in file.decode(video):
             time = float(frame.time or 0.0) - begins
             if time >= piece.end:

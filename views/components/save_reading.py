@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from pipeline.analysis.confidence import caption_text
@@ -32,7 +34,7 @@ def save_reading(clip: EncodedClip, file: ClipFile | None, cell: str) -> None:
 
     reading = clip_reading(clip, cell)
     texts = [answer.text for answer in reading.answers]
-    ways = [
+    ways: list[tuple[str, Callable[[], str | bytes], str, str, str]] = [
         ("Page (HTML)", html_page, "html", "text/html", "web"),
         ("Card (PNG)", lambda: card(reading, clip.pictures, said(), CELL_NAMES[cell]), "png", "image/png", "image"),
         ("Subtitles (WebVTT)", lambda: webvtt(reading.times, texts, clip.duration), "vtt", "text/vtt", "subtitles"),
