@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import streamlit as st
@@ -13,6 +14,7 @@ from views.components import clip_figure
 from views.components.input_controls import controls
 from views.components.save_reading import save_reading
 from views.experiments import operate_on_memory, what_if_section, what_would_change
+from views.hosting.job_log import count_opinion
 from views.hosting.uploads import ClipFile
 from views.session import browser_copy
 from views.session.clip_area import clip_area, load_or_encode
@@ -95,8 +97,9 @@ def watch(clip: EncodedClip, visit: Visit, places: Places, live: Live) -> None:
     else:
         live.figure.finish(clip, reading, model)
         live.figure.say(clip, captions_per_frame(clip, visit.cell))
-    with places.status:
+    with places.status, st.container(key="save", horizontal=True, vertical_alignment="center"):
         save_reading(clip, visit.clip_file(), visit.cell)
+        ask_whether_right(clip.digest, reading.prediction.answer.text)
     with st.expander("Letter by letter"):
         clip_figure.letters(clip, reading)
     if clip.duration >= segments.LONG_CLIP_SECONDS:
@@ -108,6 +111,7 @@ def watch(clip: EncodedClip, visit: Visit, places: Places, live: Live) -> None:
         what_would_change(clip, visit.cell)
         operate_on_memory(clip)
         what_if_section(clip, visit.cell)
+    knows(model.actions)
     if clip.kind == "video" and not clip.mime:
         browser_copy.offer_browser_copy(visit, clip.duration, places.screen, places.note)
 
@@ -130,6 +134,28 @@ def show_reading(clip: EncodedClip, visit: Visit, places: Places, reading: ClipR
             st.caption(
                 "A photo is a clip of one frame: the network takes one step, and there is nothing yet to remember."
             )
+
+
+def knows(actions: Sequence[str]) -> None:
+    st.caption(
+        f"It knows {len(actions)} actions and nothing else; the page Models has the list to search, what it does not "
+        "know, and how often it is wrong. The question mark above the upload says what happens to a file. The code is "
+        "Apache-2.0; NOTICE says what the weights learned from."
+    )
+
+
+@st.fragment
+def ask_whether_right(clip: str, said: str) -> None:
+    """Three buttons; what is pressed is counted by label in the job log, once a clip, and nothing else is kept."""
+    if st.session_state.get("opinion") == (clip, said):
+        st.caption("Counted, thank you. Nothing but the label was kept.")
+        return
+    with st.container(horizontal=True, gap="small"):
+        for opinion in ("Right", "Wrong", "Not in your list"):
+            if st.button(opinion, type="tertiary", key=f"opinion-{opinion}", help="The host sees counts by label."):
+                count_opinion(said, opinion.lower())
+                st.session_state["opinion"] = clip, said
+                st.rerun(scope="fragment")
 
 
 def play(data: bytes, mime: str) -> None:
