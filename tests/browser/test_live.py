@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from pipeline.media.samples import SAMPLES, Promise
+from tests.browser.test_visit import digest_of
 from tests.browser.uploading import upload
 
 pytestmark = pytest.mark.browser
@@ -42,7 +43,8 @@ def test_a_clip_is_shown_while_it_is_read_and_nothing_moves(page, concert):
     page.evaluate(SHIFTS)
     page.evaluate(SIZES)
     upload(page, concert)
-    expect(page.locator(".unroll .when")).to_have_text(re.compile(r"After all \d+ frames"))
+    when = page.locator(f".unroll[data-clip='{digest_of(concert)}'] .when")
+    expect(when).to_have_text(re.compile(r"After all \d+ frames"))
     sizes = page.evaluate("() => { clearInterval(window.watcher); return window.sizes }")
     pictures = [count for count, _ in sizes]
     assert len(set(pictures)) > 3, "it grew while it was read"
