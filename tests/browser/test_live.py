@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from pipeline.media.samples import SAMPLES, Promise
-from tests.browser.test_visit import digest_of
+from tests.browser.test_visit import digest_of, digest_of_sample, shown
 from tests.browser.uploading import upload
 
 pytestmark = pytest.mark.browser
@@ -43,7 +43,7 @@ def test_a_clip_is_shown_while_it_is_read_and_nothing_moves(page, concert):
     page.evaluate(SHIFTS)
     page.evaluate(SIZES)
     upload(page, concert)
-    when = page.locator(f".unroll[data-clip='{digest_of(concert)}'] .when")
+    when = shown(page, digest_of(concert)).locator(".when").first
     expect(when).to_have_text(re.compile(r"After all \d+ frames"))
     sizes = page.evaluate("() => { clearInterval(window.watcher); return window.sizes }")
     pictures = [count for count, _ in sizes]
@@ -64,6 +64,7 @@ def test_everything_of_a_clip_stands_above_the_fold(page):
 def test_what_would_change_its_mind(page):
     name = next(name for name, sample in SAMPLES.items() if sample.promise is Promise.ORDER)
     page.get_by_role("radio", name=name, exact=True).click()
+    expect(shown(page, digest_of_sample(name)).locator(".when").first).to_contain_text("After all")
     at_rest(page)
     page.get_by_role("button", name="What would change its mind?").click()
     finding = page.locator(".finding")
