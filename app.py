@@ -16,9 +16,11 @@ from views.hosting.sandbox_log import report_sandbox
 from views.session.menu import menu
 from views.session.visit import open_page
 
+VIEWS = Path(__file__).with_name("views")
 report_sandbox()
-st.set_page_config(page_title="Unroll", page_icon=":material/movie:", layout="wide")
-st.html(Path(__file__).with_name("views") / "page.css")
+st.set_page_config(page_title="Unroll", page_icon=VIEWS / "icon.svg", layout="wide")
+# Not st.html(): its code is loaded after the first elements are shown, and they would move when the styles come.
+st.markdown(f"<style>{(VIEWS / 'page.css').read_text()}</style>", unsafe_allow_html=True)
 
 pages = [
     st.Page(watch.page, title="Watch", icon=":material/play_circle:", default=True),

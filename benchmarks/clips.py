@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.media.samples import sample_path
+from pipeline.media.samples import BUNNY, source_path
 
 RATE = 25  # pictures per second
 KEY_FRAME_INTERVAL = 10  # seconds, the default of libx264
@@ -17,7 +17,7 @@ KEY_FRAME_INTERVAL = 10  # seconds, the default of libx264
 
 def pictures() -> list[np.ndarray]:
     """The sample's pictures forwards, then backwards, so that repetition gives no cut."""
-    capture, forwards = cv2.VideoCapture(str(sample_path("bunny"))), []
+    capture, forwards = cv2.VideoCapture(str(source_path(BUNNY))), []
     while True:
         ok, picture = capture.read()
         if not ok:

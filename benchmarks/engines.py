@@ -20,7 +20,7 @@ from torch import nn
 from benchmarks.results import Result, ratio, result, side_by_side
 from pipeline.canvas import WIDE
 from pipeline.media.reader import read_clip
-from pipeline.media.samples import sample_path
+from pipeline.media.samples import BIKES, source_path
 from pipeline.models.backbones import tuned_lite0
 from pipeline.models.encoder import BATCH, Encoder, load_encoder
 from pipeline.models.engines import Engine, openvino_engine, supports_bf16, torch_engine
@@ -66,7 +66,7 @@ REPEATS = 8  # runs per round
 
 
 def measure(rounds: int) -> Iterator[Result]:
-    frames = read_clip(sample_path("bikes")).frames[:BATCH]
+    frames = read_clip(source_path(BIKES)).frames[:BATCH]
     encoders = {"ours": load_encoder(engine="openvino"), "in use": load_encoder()}
     engines = {name: build(tuned_lite0()) for name, build in ENGINES.items()}
     if supports_bf16():

@@ -16,7 +16,7 @@ from pipeline.analysis import what_if
 from pipeline.analysis.cell_trace import input_sensitivity, trace
 from pipeline.analysis.reading import read_features
 from pipeline.media.reader import MAX_STEPS, read_clip
-from pipeline.media.samples import sample_path
+from pipeline.media.samples import BIKES, source_path
 from pipeline.models.action import load_action
 from pipeline.models.caption import load_caption
 from pipeline.models.decoding import greedy
@@ -37,7 +37,7 @@ LIMITS = {  # milliseconds, where they differ; the last two are computed once pe
 
 def clip_of(encoder: Encoder, steps: int) -> tuple[list[FrameFeatures], np.ndarray]:
     """The features of ``steps`` frames, and the regions of one frame (1, R, D)."""
-    clip = read_clip(sample_path("bikes"))
+    clip = read_clip(source_path(BIKES))
     once = encoder.encode_clip(clip)
     features = [replace(once[k % len(once)], index=k, time=0.2 * k) for k in range(steps)]
     return features, encoder.encode([clip.frames[-1].image]).maps

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from pipeline.media.samples import SAMPLES, sample_path
+from pipeline.media.samples import BIKES, BUNNY, CARPHONE, Source, source_path
 
 SIZES = [(320, 240), (480, 270), (640, 360)]
 RATE = 10  # pictures per second
@@ -19,14 +19,14 @@ PHOTO_EVERY = 8  # every eighth file is a photo
 
 def different_files(count: int, folder: Path) -> list[Path]:
     """H.264 clips of 3 to 6 s, which browsers play, and some JPEGs; the same files in every run."""
-    pictures = [list(sample(name)) for name in SAMPLES]
+    pictures = [list(sample(source)) for source in (BIKES, CARPHONE, BUNNY)]
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda k: variant(k, pictures[k % len(pictures)], folder), range(count)))
 
 
-def sample(name: str) -> Iterator[np.ndarray]:
+def sample(clip: Source) -> Iterator[np.ndarray]:
     """Every second picture of a sample, (H, W, 3) BGR."""
-    source = cv2.VideoCapture(str(sample_path(name)))
+    source = cv2.VideoCapture(str(source_path(clip)))
     while source.grab():
         ok, picture = source.retrieve()
         if ok:

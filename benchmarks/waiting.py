@@ -54,8 +54,8 @@ import views.watch, views.describe, views.inside, views.language, views.models; 
 from pipeline.models.encoder import load_encoder; encoder = load_encoder(); mark()
 from pipeline.models.action import load_action; from pipeline.models.caption import load_caption
 load_action("lstm"); load_caption("clip", "lstm"); mark()
-from pipeline.media.reader import read_clip; from pipeline.media.samples import sample_path
-list(encoder.encode_frames(read_clip(sample_path("bikes")))); mark()
+from pipeline.media.reader import read_clip; from pipeline.media.samples import BIKES, source_path
+list(encoder.encode_frames(read_clip(source_path(BIKES)))); mark()
 print(json.dumps([b - a for a, b in zip(marks, marks[1:])]))
 """
 NAMES = ("importing_streamlit", "importing_torch", "importing_the_app", "loading_the_cnn", "loading_heads", "a_sample")
@@ -113,10 +113,11 @@ def uploaded(page: Page, clip: Path) -> tuple[float, float]:
     """Seconds from choosing a clip to the first prediction, and to the final one."""
     started = time.perf_counter()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(clip)
-    page.locator(".so-far").wait_for()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop.wait_for()  # the clip before is gone
+    page.locator(".film img").first.wait_for()
     first = time.perf_counter() - started
-    page.locator(".so-far").wait_for(state="detached")
-    page.locator(".bars li").first.wait_for()
+    page.get_by_text("After all").wait_for()
     last = time.perf_counter() - started
     page.context.close()
     return first, last

@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from tools.app_server import CHROMIUM, FLAGS, served
 
-SAMPLE = "carphone"
+SAMPLE = "drums"
 SIZE = {"width": 1180, "height": 860}  # pixels of the browser's window
 WIDTH = 880  # pixels of the picture
 STEP, REST = 120, 1400  # milliseconds that a picture stands: while the cursor moves, and at the end of a scene

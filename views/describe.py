@@ -14,9 +14,10 @@ from pipeline.models.caption import Caption, CaptionModel, EncoderOutput, frames
 from pipeline.models.decoding import DecodingOptions, Hypothesis
 from pipeline.report.subtitles import webvtt
 from views.components import caption_figure, clip_figure
+from views.components.input_controls import controls
+from views.components.save_reading import save_reading
 from views.session.clip_area import clip_area, load_beside
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls
 from views.session.replays import captions_per_frame, frame_regions
 from views.session.resources import caption_model
 from views.session.taught import caption_cell
@@ -43,6 +44,7 @@ def page() -> None:
         left, place, clip = load_beside(visit, "telling")
         if clip is not None:
             describe(clip, visit, Columns(left, place))
+            save_reading(clip, visit.clip_file(), visit.cell)
 
 
 def describe(clip: EncodedClip, visit: Visit, columns: Columns) -> None:

@@ -10,9 +10,9 @@ from pipeline.analysis.feature_maps import MAPS_PER_LAYER, class_activation_map
 from pipeline.models.action import NO_ACTION, ActionModel
 from views.components import caption_figure, cell_figure
 from views.components.feature_map_strip import feature_map_strip
+from views.components.input_controls import controls
 from views.session.clip_area import clip_area, load_or_encode
 from views.session.encoded_clip import EncodedClip
-from views.session.input_controls import controls
 from views.session.replays import clip_reading, frame_regions, input_sensitivity, layer_maps
 from views.session.taught import RECOGNISER_NAMES, recogniser
 from views.session.visit import current_visit

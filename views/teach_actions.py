@@ -16,10 +16,10 @@ from pipeline.teaching.examples import LONGEST_LABEL, TeachingError
 from pipeline.teaching.judging import Judgement
 from pipeline.teaching.lesson import Lesson, learn
 from pipeline.teaching.taught_file import TaughtFileError, load_taught, save_taught
+from views.components.input_controls import UPLOAD_TYPES, drop_stored_upload
 from views.hosting.uploads import ClipFile, digest_of
 from views.session.classroom import PREVIEW_CELL, Classroom, TaughtClip, current_classroom, read_pending
 from views.session.clip_area import as_markdown
-from views.session.input_controls import UPLOAD_TYPES, drop_stored_upload
 from views.session.resources import action_model
 from views.session.visit import current_visit
 

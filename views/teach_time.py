@@ -11,11 +11,11 @@ from pipeline.sandbox.messages import MediaError
 from pipeline.teaching.examples import TeachingError
 from pipeline.teaching.time_lesson import EPOCHS, Epoch, Reader, lesson
 from views.components import clip_figure
+from views.components.input_controls import clip_controls
 from views.hosting.job_queue import QueueFullError
 from views.session.clip_area import as_markdown, clip_area, load_or_encode
 from views.session.encode_upload import encoded_clip, waiting
 from views.session.encoded_clip import EncodedClip, recent_clips
-from views.session.input_controls import clip_controls
 from views.session.resources import encoder, job_queue
 from views.session.visit import Visit, sample_file
 

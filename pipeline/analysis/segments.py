@@ -78,6 +78,28 @@ class Segment:
     answer: Answer
 
 
+def merged(found: Sequence[Segment], shortest: float) -> list[Segment]:
+    """Segments to show in a row: neighbours with the same answer in words are one, and one of less than ``shortest``
+    seconds belongs to the longer one of its neighbours, whose answer stands for both."""
+    rows = list(found)
+    while len(rows) > 1:
+        same = [k for k in range(1, len(rows)) if rows[k].answer.text == rows[k - 1].answer.text]
+        short = [k for k, each in enumerate(rows) if each.end - each.start < shortest]
+        if not same and not short:
+            break
+        if same:
+            first = same[0] - 1
+        else:
+            k = min(short, key=lambda k: rows[k].end - rows[k].start)
+            before = rows[k - 1].end - rows[k - 1].start if k else -1.0
+            after = rows[k + 1].end - rows[k + 1].start if k + 1 < len(rows) else -1.0
+            first = k - 1 if before >= after else k
+        one, other = rows[first : first + 2]
+        longer = one if one.end - one.start >= other.end - other.start else other
+        rows[first : first + 2] = [Segment(one.first, other.last, one.start, other.end, longer.answer)]
+    return rows
+
+
 def segments(
     rule: AnswerRule, probabilities: np.ndarray, times: Sequence[float], duration: float, shot_boundaries: Sequence[int]
 ) -> list[Segment]:

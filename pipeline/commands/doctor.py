@@ -160,16 +160,16 @@ def sample() -> Check:
     """A sample clip, decoded and read."""
     from pipeline.analysis.reading import read_features
     from pipeline.media import read_clip
-    from pipeline.media.samples import SAMPLES, sample_path
+    from pipeline.media.samples import BUNNY, source_path
     from pipeline.models.action import load_action
     from pipeline.models.encoder import load_encoder
 
     encoder, model = load_encoder(), load_action("lstm")
-    name, started = next(iter(SAMPLES)), time.perf_counter()
-    clip = read_clip(sample_path(name))
+    path, started = source_path(BUNNY), time.perf_counter()
+    clip = read_clip(path)
     reading = read_features(model, encoder.encode_clip(clip), clip.duration)
     seconds = time.perf_counter() - started
-    found = f"{name}: {len(clip.frames)} frames, {reading.prediction.label!r}, in {seconds:.1f} s"
+    found = f"{path.name}: {len(clip.frames)} frames, {reading.prediction.label!r}, in {seconds:.1f} s"
     return Check("sample", found, True, {"frames": len(clip.frames), "label": reading.prediction.label})
 
 

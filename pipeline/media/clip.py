@@ -71,6 +71,10 @@ class ClipStream:
                 self._frames[message.time] = message
                 yield message
 
+    def frame_at(self, time: float) -> Frame:
+        """The frame of this time among those that were yielded."""
+        return self._frames[time]
+
     def clip(self) -> Clip:
         for _ in self:
             pass

@@ -221,7 +221,7 @@ class ActionModel:
     def step(self, frame: FrameFeatures, state: ActionState) -> tuple[ActionStep, ActionState]:
         """Read one frame. The cost does not depend on how many frames were read before."""
         network = self.network
-        appearance, motion, opinions = self._read([frame])
+        appearance, motion, opinions = self.read([frame])
         cell = network.cell.step(network.cell_inputs(appearance, motion, opinions), state.cell)
         sums = FrameEvidence(*(a + b for a, b in zip(state.sums, opinions.frames, strict=True)))
         state = ActionState(cell, sums, state.frame_count + 1)
@@ -245,7 +245,7 @@ class ActionModel:
     @torch.inference_mode()
     def cell_inputs(self, features: Sequence[FrameFeatures]) -> Tensor:
         """x_t of every frame, (T, I + 2 P + 1)."""
-        return self.network.cell_inputs(*self._read(features))
+        return self.network.cell_inputs(*self.read(features))
 
     @torch.inference_mode()
     def per_frame_probabilities(self, features: Sequence[FrameFeatures]) -> np.ndarray:
@@ -264,7 +264,7 @@ class ActionModel:
             return label
         return next((name for name in self.image_labels if label in self.finer.get(name, ())), None)
 
-    def _read(self, features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Opinions]:
+    def read(self, features: Sequence[FrameFeatures]) -> tuple[Tensor, Tensor, Opinions]:
         """Appearance (T, D), motion (T, E; zeros where unknown) and the opinions of single frames."""
         appearance = torch.from_numpy(np.stack([frame.appearance for frame in features]))
         motion = torch.zeros(len(features), movinet.FEATURE_SIZE)

@@ -1,17 +1,30 @@
 // The figure of a clip's reading. The palette comes with the data (figure_data.py).
 
 const OTHER = "var(--unroll-quiet)"
-const CHART_HEIGHT = 176
+const CHART_HEIGHT = 124
+const BARS = 5
+const FILM = 24 // pictures of a film strip at most, as in figure_data.py
 
 // ── Parts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const PARTS = { stage, verdict, timeline, letters, pieces, comparison }
+const PARTS = { stage, verdict, timeline, letters, pieces, comparison, feed, deciding }
+
+function feed(root, data) {
+  receive(data)
+}
 
 function stage(root, data, signal) {
   const pictures = data.film.flatMap(([src, span]) => Array(span).fill(src))
-  const picture = el("img", { class: "stage", src: pictures[0] })
+  const picture = el("img", { class: "stage" })
   root.append(picture)
+  if (data.live) {
+    grow(data, signal, {
+      add: ({ picture }) => pictures.push(picture ?? pictures.at(-1)),
+      finish: ({ film }) => pictures.splice(0, pictures.length, ...film.flatMap(([src, span]) => Array(span).fill(src))),
+    })
+  }
   onStep(data, signal, (step) => {
+    if (!pictures[step]) return
     picture.src = pictures[step]
     picture.alt = data.kind === "photo" ? "The photo that was read" : `Frame ${step + 1}, at ${seconds(data.times[step])}`
   })
@@ -24,43 +37,71 @@ function verdict(root, data, signal) {
   const bars = el("ol", { class: "bars" })
   const said = el("p", { class: "said" })
   const notes = el("p", { class: "notes" })
-  root.append(when, el("div", { class: "answer", "aria-live": "polite" }, label, number), said, bars, notes)
-  const rows = data.tops[0].map(() => {
-    const row = {
-      name: el("span", { class: "name" }), gained: el("span", { class: "gained" }), value: el("span", { class: "value" }),
-      fill: el("span", { class: "fill" }),
-    }
-    row.item = el("li", {}, row.name, row.gained, row.value, el("span", { class: "track" }, row.fill))
-    bars.append(row.item)
-    return row
-  })
-  bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
-  notes.append(...verdictNotes(data).flatMap((note, k) => (k ? [el("br"), note] : [note])))
-  onStep(data, signal, (step) => {
-    const top = data.tops[step]
+  // Interim answers are told when the label changes, not with every number.
+  const spoken = el("p", { class: "spoken", role: "status" })
+  root.append(when, el("div", { class: "answer" }, label, number), said, bars, notes, spoken)
+  const rows = Array.from({ length: BARS }, () => barRow(bars))
+  const show = (step) => {
     const answer = data.answers[step]
+    if (!answer) return void (when.textContent = "Opening the file")
     when.textContent = whenText(data, step)
     label.textContent = headline(answer)
     label.classList.toggle("unsure", !answer.sure)
-    number.replaceChildren(...answerNumber(answer, top, data.actions))
+    number.replaceChildren(...answerNumber(answer, data.tops[step], data.actions))
     number.classList.toggle("small", !answer.sure)
+    if (spoken.textContent !== headline(answer)) spoken.textContent = headline(answer)
     bars.style.setProperty("--sum", colourOf(data, data.coloured, answer.label))
-    if (data.said.length) {
-      const [caption, certain] = data.said[step]
-      said.textContent = certain ? `“${caption}”` : `A guess: “${caption}”`
-    }
-    rows.forEach((row, k) => {
-      const [name, p, gained, isPart] = top[k]
-      row.item.classList.toggle("part", isPart)
-      row.name.textContent = isPart && name === answer.label ? `${name} (itself)` : name
-      row.name.title = isPart ? `part of “${answer.label}”` : ""
-      row.gained.textContent = Math.abs(gained) < 0.005 ? "" : `${gained > 0 ? "+" : "−"}${Math.abs(gained).toFixed(2)}`
-      row.gained.title = "since the frame before"
-      row.value.textContent = p.toFixed(2)
-      row.fill.style.width = `${100 * p}%`
-      row.fill.style.background = colourOf(data, data.coloured, name)
-    })
+    const [caption, certain] = data.said[step] ?? [""]
+    said.textContent = caption && (certain ? `“${caption}”` : `A guess: “${caption}”`)
+    rows.forEach((row, k) => showBar(row, data, answer, data.tops[step][k]))
+  }
+  const finish = () => {
+    bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
+    notes.textContent = verdictNotes(data).join(" ")
+  }
+  onStep(data, signal, show)
+  if (!data.live) return finish()
+  grow(data, signal, {
+    add: (step) => {
+      data.answers.push(step.answer)
+      data.tops.push(step.top.slice(0, BARS))
+      data.coloured = liveNames(data.coloured, step)
+      if (step.answer.count) bars.classList.add("summed")
+      show(data.answers.length - 1)
+    },
+    finish: (done) => {
+      Object.assign(data, done.verdict, { times: done.times, duration: done.duration, ended: true })
+      settleColours(data, data.coloured)
+      finish()
+      show(currentStep(data))
+    },
+    say: (sentences) => {
+      data.said = sentences
+      show(currentStep(data))
+    },
   })
+}
+
+function barRow(bars) {
+  const row = {
+    name: el("span", { class: "name" }), gained: el("span", { class: "gained" }), value: el("span", { class: "value" }),
+    fill: el("span", { class: "fill" }),
+  }
+  row.item = el("li", {}, row.name, row.gained, row.value, el("span", { class: "track" }, row.fill))
+  bars.append(row.item)
+  return row
+}
+
+function showBar(row, data, answer, top) {
+  const [name, p, gained, isPart] = top ?? ["", 0, 0, false]
+  row.item.classList.toggle("part", isPart)
+  row.name.textContent = isPart && name === answer.label ? `${name} (itself)` : name
+  row.name.title = isPart ? `part of “${answer.label}”` : name
+  row.gained.textContent = Math.abs(gained) < 0.005 ? "" : `${gained > 0 ? "+" : "−"}${Math.abs(gained).toFixed(2)}`
+  row.gained.title = "since the frame before"
+  row.value.textContent = top ? p.toFixed(2) : ""
+  row.fill.style.width = `${100 * p}%`
+  row.fill.style.background = colourOf(data, data.coloured, name)
 }
 
 function headline({ sure, nothing, label }) {
@@ -81,15 +122,14 @@ function answerNumber(answer, top, actions) {
 function whenText(data, step) {
   const steps = data.times.length
   if (data.kind === "photo") return "One photo, one step"
+  if (data.live && !data.ended) return `After frame ${step + 1}, at ${seconds(data.times[step] ?? 0)}; reading on`
   if (step === steps - 1) return `After all ${steps} frames`
   return `After frame ${step + 1} of ${steps}, at ${seconds(data.times[step])}`
 }
 
 function verdictNotes(data) {
   const notes = [`I say “not sure” below ${data.threshold.toFixed(2)}.`]
-  if (data.answers.some(({ count }) => count)) {
-    notes.push("Where no label reaches that alone but several of one kind do together, I name the kind: the marked labels count towards it.")
-  }
+  if (data.answers.some(({ count }) => count)) notes.push("Labels of one kind count together: the marked ones.")
   const steps = data.times.length
   if (steps > 1 && data.decided === null) notes.unshift("After the last frame nothing is likely enough to be the answer.")
   else if (steps > 1) {
@@ -104,16 +144,76 @@ function verdictNotes(data) {
 }
 
 function timeline(root, data, signal) {
-  timeAxis(root, data, signal, {
-    rows: [drawChart(data), drawLeaders(data), drawState(data)],
-    beside: legend(data),
-    label: (step) => data.answers[step],
-    caption:
-      "Top: the frames that were read. Below, how likely each label is after each frame; a dotted line marks a change of the leading label. " +
-      (data.sums.includes(true) ? "The curve of a “sum” adds a broad label and its finer ones. " : "") +
-      "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
-      `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`,
+  const chart = drawChart(data)
+  const leaders = drawLeaders(data)
+  const state = drawState(data)
+  const names = el("ul", { class: "legend" })
+  const caption = el("details", {}, el("summary", {}, "How to read this"), el("p", { class: "caption" }, timelineCaption(data)))
+  const { film, axis } = timeAxis(root, data, signal, {
+    rows: [chart.box, leaders.box, state.canvas], beside: names, label: (step) => data.answers[step], caption,
   })
+  names.replaceChildren(...legendItems(data))
+  if (!data.live) return
+  const pictureEvery = Math.ceil(data.expected / FILM)
+  grow(data, signal, {
+    add: (step) => {
+      const k = data.times.length - 1
+      if (k % pictureEvery === 0) film.append(filmPicture(step.picture, Math.min(pictureEvery, Math.max(1, data.expected - k))))
+      const tick = timeTick(data, k)
+      if (tick) axis.append(tick)
+      data.answers.push(step.text)
+      data.leaders.push(step.leader)
+      data.alone.push(step.alone)
+      addCurves(data, step)
+      chart.redraw()
+      leaders.add(k)
+      state.add(k, bytesOf(step.hidden), 0)
+      names.replaceChildren(...legendItems(data))
+      followReading(data)
+    },
+    finish: (done) => {
+      const same = done.times.length === columnsOf(data) && done.times.every((time, k) => time === data.times[k])
+      const full = { ...data, ...done.timeline, film: done.film, times: done.times, duration: done.duration, live: "" }
+      settleColours(full, full.names)
+      if (!same) return void (root.replaceChildren(), timeline(root, full, signal))
+      Object.assign(data, full)
+      chart.redraw()
+      leaders.note()
+      names.replaceChildren(...legendItems(data))
+      moveTo(data, currentStep(data), "address")
+    },
+  })
+}
+
+function timelineCaption(data) {
+  return "Top: the frames that were read. Below, how likely each label is after each frame; a dotted line marks a change of the leading label. " +
+    (data.sums.includes(true) ? "The curve of a “sum” adds a broad label and its finer ones. " : "") +
+    "Then the leading label, once with memory and once with every frame taken by itself, as if it were the first. " +
+    `At the bottom the hidden state h, ${data.units} units, from −1 (blue) to 1 (amber). Drag, or use the arrow keys and space.`
+}
+
+function followReading(data) {
+  // The cursor stands at the newest frame, until a hand moves it.
+  const last = data.times.length - 1
+  const cursor = window.unrollCursor
+  if (cursor?.clip === data.clip && cursor.byHand) return
+  setCursor(data.clip, last)
+  announce(data.clip, last, "reading")
+}
+
+function liveNames(names, step) {
+  // A label gets its colour when it first leads or is second, as long as there are colours.
+  const new_ = [step.leader, ...step.top.slice(0, 2).map(([name]) => name)].filter((name) => !names.includes(name))
+  return [...names, ...new Set(new_)].slice(0, 6)
+}
+
+function addCurves(data, step) {
+  const before = data.times.length - 1
+  data.names = liveNames(data.names, step)
+  const now = Object.fromEntries(step.top)
+  if (step.answer.count) now[step.answer.label] = step.answer.probability
+  data.sums = data.names.map((name, k) => data.sums[k] || (step.answer.count > 0 && name === step.answer.label))
+  data.names.forEach((name, k) => (data.values[k] ??= Array(before).fill(0)).push(now[name] ?? 0))
 }
 
 function letters(root, data, signal) {
@@ -144,7 +244,7 @@ function shown(letter) {
 
 function pieces(root, data, signal) {
   const length = data.pieces.at(-1)[1] || 1
-  const blocks = data.pieces.map(([start, end, answer, cut]) => {
+  const blocks = data.blocks.map(([start, end, answer, cut]) => {
     const name = headline(answer)
     const block = el("button", {
       type: "button", class: cut ? "piece cut" : "piece",
@@ -168,7 +268,7 @@ function pieces(root, data, signal) {
     el("details", {}, el("summary", {}, `${data.pieces.length} pieces`), el("table", {}, ...rows)),
     el("p", { class: "caption" },
       `${data.read} frames of the clip, at most eight at a time: what follows closely is read together, and the state ` +
-      "begins again after it. A double line is a cut. Press a piece to go there.")
+      "begins again after it. Short pieces are shown with a longer neighbour; the list has them all. Press one to go there.")
   )
 }
 
@@ -184,14 +284,28 @@ function jumpTo(data, time) {
   moveTo(data, data.times.findLastIndex((t) => t <= time + 0.03), playable ? "video" : "hand")
 }
 
+function deciding(root, data) {
+  // The film strip, with the frames that decided lifted out of it.
+  const film = filmStrip(data)
+  let step = 0
+  data.film.forEach(([, span], k) => {
+    const lifted = data.frames.some((frame) => frame >= step && frame < step + span)
+    film.children[k].classList.toggle("lifted", lifted)
+    step += span
+  })
+  const tracks = el("div", { class: "tracks still lift", role: "img", "aria-label": data.says }, film, el("div", { class: "axis" }, ...timeTicks(data)))
+  tracks.style.setProperty("--steps", data.times.length)
+  root.append(el("p", { class: "finding", role: "status" }, data.says), el("div", { class: "scroller" }, tracks))
+}
+
 function comparison(root, data) {
-  const box = drawChart(data)
+  const { box } = drawChart(data)
   const svg = box.querySelector("svg")
-  svg.append(...data.other.flatMap((values, k) => dashes(values, data.palette[k])))
+  svg.append(...data.other.flatMap((values, k) => dashes(values, colourOf(data, data.names, data.names[k]))))
   const tracks = el("div", { class: "tracks still" }, filmStrip(data), box, el("div", { class: "axis" }, ...timeTicks(data)))
   tracks.style.setProperty("--steps", data.times.length)
   root.append(
-    el("div", { class: "controls" }, legend(data)),
+    el("div", { class: "controls" }, el("ul", { class: "legend" }, ...legendItems(data))),
     el("div", { class: "scroller" }, tracks),
     el("p", { class: "caption" }, "Solid: the clip as it is. Dashed: the same cell on the frames as they stand here.")
   )
@@ -210,19 +324,21 @@ function dashes(values, stroke) {
 // ── Drawing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function drawChart(data) {
-  const steps = data.times.length
+  const steps = columnsOf(data)
   const svg = svgEl("svg", { class: "chart", viewBox: `0 0 ${steps} 1`, preserveAspectRatio: "none", role: "img" })
-  svg.setAttribute("aria-label", chartReading(data))
   for (const y of [0, 0.5, 1]) svg.append(svgEl("line", { class: "grid", x1: 0, x2: steps, y1: y, y2: y }))
   const t = 1 - data.threshold
   svg.append(svgEl("line", { class: "threshold", x1: 0, x2: steps, y1: t, y2: t }))
-  for (const x of data.changes) svg.append(svgEl("line", { class: "change", x1: x, x2: x, y1: 0, y2: 1 }))
-  data.values.map((values, k) => {
-    // A value holds for its whole column: the line runs through the columns' middles, and flat to both ends.
-    const points = values.map((p, i) => `${i + 0.5},${1 - p}`)
-    const path = `0,${1 - values[0]} ${points.join(" ")} ${steps},${1 - values[steps - 1]}`
-    return svgEl("polyline", { points: path, stroke: data.palette[k] })
-  }).reverse().forEach((line) => svg.append(line)) // the likeliest is drawn last, on top
+  const moving = svgEl("g", {})
+  svg.append(moving)
+  const redraw = () => {
+    svg.setAttribute("aria-label", chartReading(data))
+    moving.replaceChildren(
+      ...data.changes.map((x) => svgEl("line", { class: "change", x1: x, x2: x, y1: 0, y2: 1 })),
+      ...data.values.map((values, k) => curve(values, colourOf(data, data.names, data.names[k]))).reverse(), // the likeliest on top
+    )
+  }
+  redraw()
   const labels = [0, 0.5, 1].map((v) => {
     const tag = el("span", { class: "level" }, v.toFixed(1))
     tag.style.bottom = `${100 * v}%`
@@ -232,43 +348,69 @@ function drawChart(data) {
   threshold.style.bottom = `${100 * data.threshold}%`
   const box = el("div", { class: "chart-box" }, svg, ...labels, threshold)
   box.style.height = `${CHART_HEIGHT}px`
-  return box
+  return { box, redraw }
+}
+
+function curve(values, stroke) {
+  // A value holds for its whole column: the line runs through the columns' middles, and flat to both ends.
+  const points = values.map((p, i) => `${i + 0.5},${1 - p}`)
+  const path = values.length ? `0,${1 - values[0]} ${points.join(" ")} ${values.length},${1 - values.at(-1)}` : ""
+  return svgEl("polyline", { points: path, stroke })
 }
 
 function chartReading(data) {
+  if (!data.leaders.length) return "The leading label over time"
   const at = (i) => `at ${seconds(data.times[i])} ${data.leaders[i]}`
   return `The leading label over time: ${[0, ...data.changes].map(at).join(", ")}.`
 }
 
 function drawLeaders(data) {
   // Two rows of blocks: steadiness against flicker.
-  const row = (name, leading, rate) => {
-    const blocks = leading.map((label, t) => {
-      const block = el("span", { title: `${seconds(data.times[t])} ${label}` })
+  const rows = [["With memory", "leaders", 0], ["Each frame alone", "alone", 1]].map(([name, key, k]) => {
+    const text = el("b", {}, name)
+    const row = el("div", { class: "leading", role: "img" }, el("div", { class: "note" }, text))
+    return { name, key, k, text, row }
+  })
+  const add = (step) => {
+    for (const { key, row } of rows) {
+      const label = data[key][step]
+      const block = el("span", { title: `${seconds(data.times[step])} ${label}` })
       block.style.background = colourOf(data, data.names, label)
-      return block
-    })
-    const note = `${name}: ${rate.toFixed(1)} changes a second`
-    return el("div", { class: "leading", role: "img", "aria-label": note }, ...blocks, el("div", { class: "note" }, el("b", {}, note)))
+      row.insertBefore(block, row.lastChild)
+    }
   }
-  return el("div", { class: "leaders" }, row("With memory", data.leaders, data.rates[0]), row("Each frame alone", data.alone, data.rates[1]))
+  const note = () => {
+    for (const { name, key, k, text, row } of rows) {
+      text.textContent = data.rates.length ? `${name}: ${data.rates[k].toFixed(1)} changes a second` : name
+      row.setAttribute("aria-label", text.textContent)
+      ;[...row.querySelectorAll("span")].forEach((block, t) => (block.style.background = colourOf(data, data.names, data[key][t])))
+    }
+  }
+  data.leaders.forEach((_, step) => add(step))
+  note()
+  return { box: el("div", { class: "leaders" }, ...rows.map(({ row }) => row)), add, note }
 }
 
 function drawState(data) {
-  const steps = data.times.length
-  const bytes = Uint8Array.from(atob(data.hidden), (c) => c.charCodeAt(0))
+  const steps = columnsOf(data)
   const canvas = el("canvas", { class: "state", width: steps, height: data.units, role: "img" })
   canvas.setAttribute("aria-label", `The hidden state: ${data.units} units over ${steps} steps`)
-  const image = new ImageData(steps, data.units)
-  for (let t = 0; t < steps; t++) {
+  const context = canvas.getContext("2d")
+  const add = (step, bytes, first) => {
+    const column = new ImageData(1, data.units)
     for (let u = 0; u < data.units; u++) {
-      const byte = bytes[t * data.units + u]
-      const v = (byte > 127 ? byte - 256 : byte) / 127
-      image.data.set(diverging(v), 4 * ((data.units - 1 - u) * steps + t))
+      const byte = bytes[first + u]
+      column.data.set(diverging((byte > 127 ? byte - 256 : byte) / 127), 4 * (data.units - 1 - u))
     }
+    context.putImageData(column, step, 0)
   }
-  canvas.getContext("2d").putImageData(image, 0, 0)
-  return canvas
+  const all = bytesOf(data.hidden)
+  for (let t = 0; t < all.length / data.units; t++) add(t, all, t * data.units)
+  return { canvas, add }
+}
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (c) => c.charCodeAt(0))
 }
 
 function diverging(v) {
@@ -277,17 +419,36 @@ function diverging(v) {
   return [r, g, b, Math.round(255 * Math.min(1, Math.abs(v) ** 0.8))]
 }
 
-function legend(data) {
-  return el("ul", { class: "legend" }, ...data.names.map((name, k) => {
+function legendItems(data) {
+  return data.names.map((name, k) => {
     const dot = el("span", { class: "dot" })
-    dot.style.background = data.palette[k]
+    dot.style.background = colourOf(data, data.names, name)
     return el("li", {}, dot, data.sums[k] ? `${name} (sum)` : name)
-  }))
+  })
 }
 
 // ── Small things ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 function colourOf(data, names, name) {
-  const k = names.indexOf(name)
-  return k < 0 ? OTHER : data.palette[k]
+  // A label keeps the colour that it had while the clip was read, in every figure of the clip.
+  if (!names.includes(name)) return OTHER
+  const kept = keptColours(data.clip)
+  const own = (data.ownColours ??= {}) // of labels in this figure alone, where no colour is free in all of them
+  if (kept[name] ?? own[name]) return kept[name] ?? own[name]
+  const free = data.palette.find((colour) => !Object.values(kept).includes(colour))
+  if (free) return (kept[name] = free)
+  const here = names.map((other) => kept[other] ?? own[other])
+  return (own[name] = data.palette.find((colour) => !here.includes(colour)) ?? OTHER)
+}
+
+function keptColours(clip) {
+  if (window.unrollColours?.clip !== clip) window.unrollColours = { clip, colours: {} }
+  return window.unrollColours.colours
+}
+
+function settleColours(data, names) {
+  // The reading has ended: labels without a curve give their colours to those that have one now.
+  const kept = keptColours(data.clip)
+  for (const name of Object.keys(kept)) if (!names.includes(name)) delete kept[name]
+  names.forEach((name) => colourOf(data, names, name))
 }

@@ -39,13 +39,13 @@ function claimCursor(data) {
 function moveTo(data, step, mover) {
   const last = data.times.length - 1
   step = Math.max(0, Math.min(last, step))
-  setCursor(data.clip, step)
+  setCursor(data.clip, step, mover === "hand")
   if (mover === "hand") addressStep(step, last)
   announce(data.clip, step, mover)
 }
 
-function setCursor(clip, step) {
-  window.unrollCursor = { clip, step, address: addressedClip() }
+function setCursor(clip, step, byHand = false) {
+  window.unrollCursor = { clip, step, byHand, address: addressedClip() }
 }
 
 function announce(clip, step, mover) {
@@ -53,9 +53,8 @@ function announce(clip, step, mover) {
 }
 
 function onStep(data, signal, show) {
-  const last = data.times.length - 1
   document.addEventListener("unroll-step", ({ detail }) => {
-    if (detail.clip === data.clip) show(Math.min(detail.step, last), detail.mover)
+    if (detail.clip === data.clip) show(Math.min(detail.step, data.times.length - 1), detail.mover)
   }, { signal })
   show(currentStep(data))
 }
@@ -88,49 +87,97 @@ if (!window.unrollFollowsHistory) {
   window.addEventListener("popstate", followHistory)
 }
 
+// ── While a clip is read: one message a step, kept until every part that shows the clip is there ─────────────────
+
+// ``data.live`` names a reading that is under way. A part begins with an empty ``data.times``; ``add`` gets every step,
+// ``finish`` what the whole reading adds when it has ended, ``say`` the sentences, which come last.
+
+function receive({ live, step, done, said }) {
+  if (window.unrollLive?.live !== live) window.unrollLive = { live, steps: [], done: null, said: null }
+  if (step) window.unrollLive.steps[step.index] = step
+  if (done) window.unrollLive.done = done
+  if (said) window.unrollLive.said = said
+  document.dispatchEvent(new CustomEvent("unroll-live"))
+}
+
+function grow(data, signal, { add, finish, say }) {
+  let finished = false, told = false
+  const take = () => {
+    const live = window.unrollLive
+    if (live?.live !== data.live) return
+    while (!finished && live.steps[data.times.length]) {
+      const step = live.steps[data.times.length]
+      data.times.push(step.time)
+      add(step)
+    }
+    if (live.done && !finished) {
+      finished = true
+      finish(live.done)
+    }
+    if (live.said && say && !told) {
+      told = true
+      say(live.said)
+    }
+  }
+  document.addEventListener("unroll-live", take, { signal })
+  take()
+}
+
 // ── One time axis: the film strip, whatever rows a part adds under it, and the cursor through all of them ─────────
 
 function timeAxis(root, data, signal, { rows, beside, label, caption }) {
-  const steps = data.times.length
+  const steps = columnsOf(data)
   const film = filmStrip(data)
   const cursor = el("div", { class: "cursor" })
+  const playhead = el("div", { class: "playhead", hidden: "" })
   const axis = el("div", { class: "axis" }, ...timeTicks(data))
-  const tracks = el("div", {
-    class: "tracks", role: "slider", tabindex: "0", "aria-label": "Step of the reading",
-    "aria-valuemin": "1", "aria-valuemax": String(steps),
-  }, film, ...rows, axis, cursor)
+  // The slider lies beside what it moves over: a screen reader does not read what is inside a slider.
+  const handle = el("div", {
+    class: "handle", role: "slider", tabindex: "0", "aria-label": "Step of the reading", "aria-valuemin": "1",
+  })
+  const tracks = el("div", { class: "tracks" }, handle, film, ...rows, axis, cursor, playhead)
   tracks.style.setProperty("--steps", steps)
   const play = el("button", { class: "play", type: "button" })
   const readout = el("span", { class: "readout" })
   root.append(
     el("div", { class: "controls" }, play, readout, beside),
     el("div", { class: "scroller" }, tracks),
-    el("p", { class: "caption" }, caption)
+    typeof caption === "string" ? el("p", { class: "caption" }, caption) : caption
   )
-  const player = new Player(data, signal, play)
+  const player = new Player(data, signal, play, playhead)
   onStep(data, signal, (step, mover) => {
-    cursor.style.left = `${(100 * step) / steps}%`
+    handle.setAttribute("aria-valuemax", String(Math.max(1, data.times.length)))
+    if (!data.times.length) return
+    cursor.style.transform = `translateX(${100 * step}%)`
     readout.textContent = `${seconds(data.times[step])}  ${label(step)}`
-    tracks.setAttribute("aria-valuenow", String(step + 1))
-    tracks.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${label(step)}`)
+    handle.setAttribute("aria-valuenow", String(step + 1))
+    handle.setAttribute("aria-valuetext", `${seconds(data.times[step])}: ${label(step)}`)
     keepInView(tracks, step / steps)
     if (mover === "hand") player.seek(step)
   })
-  claimCursor(data)
-  bindPointer(tracks, data, signal, player)
+  if (data.times.length) claimCursor(data)
+  bindPointer(tracks, handle, data, signal, player)
+  return { film, axis }
+}
+
+function columnsOf(data) {
+  // Of a reading under way: as many as there will be, so that nothing moves when they come.
+  return data.live ? Math.max(data.expected, data.times.length, 1) : data.times.length
 }
 
 function filmStrip(data) {
-  // Each picture stands for some steps in a row; one without a source, for a frame that is not read.
-  return el("div", { class: "film" }, ...data.film.map(([src, span]) => {
-    const picture = src ? el("img", { src, alt: "", draggable: "false" }) : el("span", { class: "missing" })
-    picture.style.gridColumn = `span ${span}`
-    return picture
-  }))
+  return el("div", { class: "film" }, ...data.film.map(([src, span]) => filmPicture(src, span)))
 }
 
-function bindPointer(tracks, data, signal, player) {
-  const steps = data.times.length
+function filmPicture(src, span) {
+  // A picture stands for some steps in a row; one without a source, for a frame that is not read.
+  const picture = src ? el("img", { src, alt: "", draggable: "false" }) : el("span", { class: "missing" })
+  picture.style.gridColumn = `span ${span}`
+  return picture
+}
+
+function bindPointer(tracks, handle, data, signal, player) {
+  const steps = columnsOf(data)
   const stepAt = (event) => {
     const box = tracks.getBoundingClientRect()
     return Math.floor(((event.clientX - box.left) / box.width) * steps)
@@ -138,12 +185,13 @@ function bindPointer(tracks, data, signal, player) {
   const mouse = (e) => e.pointerType === "mouse"
   tracks.addEventListener("pointerdown", (e) => {
     if (mouse(e)) tracks.setPointerCapture(e.pointerId)
+    handle.focus({ preventScroll: true })
     moveTo(data, stepAt(e), "hand")
   }, { signal })
   tracks.addEventListener("pointermove", (e) => e.buttons && mouse(e) && moveTo(data, stepAt(e), "hand"), { signal })
-  tracks.addEventListener("keydown", (e) => {
+  handle.addEventListener("keydown", (e) => {
     const now = currentStep(data)
-    const target = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: steps - 1 }[e.key]
+    const target = { ArrowLeft: now - 1, ArrowRight: now + 1, Home: 0, End: data.times.length - 1 }[e.key]
     if (target !== undefined) moveTo(data, target, "hand")
     else if (e.key === " ") player.toggle()
     else return
@@ -158,30 +206,33 @@ function keepInView(tracks, share) {
 }
 
 function timeTicks(data) {
-  const steps = data.times.length
-  const every = Math.max(1, Math.ceil(steps / 8))
-  return data.times.filter((_, i) => i % every === 0).map((time, k) => {
-    const tick = el("span", {}, data.kind === "folder" ? `image ${k * every + 1}` : seconds(time))
-    tick.style.left = `${(100 * k * every) / steps}%`
-    return tick
-  })
+  return data.times.map((_, step) => timeTick(data, step)).filter(Boolean)
+}
+
+function timeTick(data, step) {
+  const steps = columnsOf(data)
+  if (step % Math.max(1, Math.ceil(steps / 8))) return null
+  const tick = el("span", {}, data.kind === "folder" ? `image ${step + 1}` : seconds(data.times[step]))
+  tick.style.left = `${(100 * step) / steps}%`
+  return tick
 }
 
 // ── Playing: with the video where the page has one, else step by step ─────────────────────────────────────────────
 
 class Player {
-  constructor(data, signal, button) {
-    Object.assign(this, { data, signal, button, timer: null, seeking: false, touched: false })
+  constructor(data, signal, button, playhead) {
+    Object.assign(this, { data, signal, button, playhead, timer: null, seeking: false, touched: false })
     button.addEventListener("click", () => this.toggle(), { signal })
     const mine = (e) => e.target === this.video()
     const touch = (e) => mine(e) && (this.touched = true)
-    for (const event of ["pointerdown", "keydown", "play"]) document.addEventListener(event, touch, { signal, capture: true })
+    for (const event of ["pointerdown", "keydown"]) document.addEventListener(event, touch, { signal, capture: true })
     // Media events do not bubble, but they can be caught on their way down.
     document.addEventListener("play", (e) => mine(e) && this.follow(), { signal, capture: true })
     document.addEventListener("pause", (e) => mine(e) && this.label(), { signal, capture: true })
     document.addEventListener("seeked", (e) => mine(e) && this.byHand() && this.toVideoTime(), { signal, capture: true })
     signal.addEventListener("abort", () => clearInterval(this.timer))
     this.label()
+    if (this.video() && !this.video().paused) this.follow()
   }
 
   byHand() {
@@ -195,7 +246,7 @@ class Player {
 
   playing() {
     const video = this.video()
-    return video ? !video.paused : this.timer !== null
+    return video ? this.touched && !video.paused : this.timer !== null // a clip that plays by itself moves no cursor
   }
 
   label() {
@@ -207,8 +258,12 @@ class Player {
   toggle() {
     const video = this.video()
     if (video) {
-      if (video.paused && currentStep(this.data) === this.data.times.length - 1) video.currentTime = 0
-      video.paused ? video.play().catch(() => {}) : video.pause()
+      const alone = !this.touched && !video.paused
+      this.touched = true
+      if (alone) video.currentTime = 0
+      else if (video.paused && currentStep(this.data) === this.data.times.length - 1) video.currentTime = 0
+      if (alone) this.follow()
+      else video.paused ? video.play().catch(() => {}) : video.pause()
     } else if (this.timer !== null) {
       this.stop()
     } else {
@@ -231,13 +286,24 @@ class Player {
 
   follow() {
     this.label()
+    const ticking = (this.ticking = {}) // only the last call goes on
     const tick = () => {
-      if (this.signal.aborted) return // the player shows another clip now
-      this.toVideoTime()
       const video = this.video()
-      if (video && !video.paused) requestAnimationFrame(tick)
+      if (this.signal.aborted || this.ticking !== ticking || !video) return // the player shows another clip now
+      if (!this.touched && matchMedia("(prefers-reduced-motion: reduce)").matches) video.pause()
+      if (this.touched) this.toVideoTime()
+      this.showTime(video)
+      if (!video.paused) requestAnimationFrame(tick)
     }
     tick()
+  }
+
+  showTime(video) {
+    // Where a clip is that plays by itself, while the cursor stands at the answer.
+    const { times } = this.data
+    const step = times.findLastIndex((time) => time <= video.currentTime + 0.02)
+    this.playhead.hidden = this.touched || video.paused || step < 0
+    this.playhead.style.transform = `translateX(${100 * (step + 0.5)}%)`
   }
 
   toVideoTime() {

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.analysis.change_points import changes_per_second
-from pipeline.analysis.hedging import Answer
+from pipeline.analysis.hedging import Answer, AnswerRule
 from pipeline.analysis.label_spelling import spell_label
 from pipeline.analysis.reading import ClipReading, answer_rule
-from pipeline.analysis.segments import passage_predictions, segments, shot_boundaries
-from pipeline.models.action import ActionModel
+from pipeline.analysis.segments import merged, passage_predictions, segments, shot_boundaries
+from pipeline.models.action import ActionModel, ActionStep
 from pipeline.models.caption import Caption
 from pipeline.models.encoder import FrameFeatures
 from pipeline.models.video_encoder import VideoEncoder
@@ -31,7 +31,9 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 LINES = len(PALETTE)  # labels with a colour and a curve
 NEW_LINES = 3  # curves that another order may replace; the other labels keep their colours
 TOP = 5  # labels with a bar
+LIVE_TOP = 8  # labels that a step tells while a clip is read: the bars, and the curves of others
 PARTS = 2  # parts of a sum that are named where there are no bars
+BLOCKS = 12  # a block of a long clip is at least one such part of it, so that its label can be read
 FILM = 24  # pictures of a film strip at most
 
 Data = dict[str, Any]
@@ -67,9 +69,7 @@ def verdict(reading: ClipReading) -> Data:
     towards the answer's sum."""
     tops, before = [], reading.probabilities[0]
     for now, answer in zip(reading.probabilities, reading.answers, strict=True):
-        gained, parts = now - before, dict(answer.parts)
-        rows = [(reading.labels[k], float(now[k]), float(gained[k])) for k in reading.rule.ranked(now)[:TOP]]
-        tops.append([[name, round(p, 4), round(gain, 4), name in parts] for name, p, gain in rows])
+        tops.append(top_rows(reading.rule, now, before, answer, TOP))
         before = now
     return {
         "answers": [answer_data(answer) for answer in reading.answers],
@@ -79,6 +79,54 @@ def verdict(reading: ClipReading) -> Data:
         "actions": reading.rule.action_count,
         "decided": reading.prediction.decided_step,
     }
+
+
+def top_rows(rule: AnswerRule, now: np.ndarray, before: np.ndarray, answer: Answer, count: int) -> list[list[Any]]:
+    """The likeliest labels after a step, from its probabilities and those of the step before, each (L,): the label, its
+    probability, the change of that, and whether it counts towards the answer's sum."""
+    gained, parts = now - before, dict(answer.parts)
+    rows = [(rule.labels[k], float(now[k]), float(gained[k])) for k in rule.ranked(now)[:count]]
+    return [[name, round(p, 4), round(gain, 4), name in parts] for name, p, gain in rows]
+
+
+def begun(rule: AnswerRule, units: int, live: str, expected: int) -> Data:
+    """A reading that begins: the verdict and the timeline before the first of so many expected steps. ``live`` names
+    the reading; its steps follow one by one, each as ``step_data``."""
+    return {
+        "live": live,
+        "expected": expected,
+        "threshold": rule.threshold,
+        "actions": rule.action_count,
+        "units": units,
+        "hidden": "",
+        **{name: [] for name in ("film", "answers", "tops", "coloured", "said", "names", "sums", "values")},
+        **{name: [] for name in ("leaders", "alone", "rates", "changes")},
+    }
+
+
+def step_data(
+    rule: AnswerRule, step: ActionStep, before: ActionStep, first: ActionStep, alone: str, picture: bytes | None
+) -> Data:
+    """One step of a reading that is under way: as much for the thousandth as for the second. ``before`` and ``first``
+    are the step before and the first one, ``alone`` is the label of the frame by itself."""
+    answer = rule.answer(step.probabilities)
+    return {
+        "index": step.index,
+        "time": round(step.time, 3),
+        "answer": answer_data(answer),
+        "top": top_rows(rule, step.probabilities, before.probabilities, answer, LIVE_TOP),
+        "text": answer.text,
+        "leader": answer.label,
+        "alone": alone,
+        "hidden": hidden_bytes(step.hidden[None], first.hidden),
+        "picture": picture and data_uri(picture),
+    }
+
+
+def hidden_bytes(hidden: np.ndarray, first: np.ndarray) -> str:
+    """Hidden states (T, H) as int8, base64. The units are sorted by the first state (H,), so that those that begin
+    alike stand together, and the order is known when the clip begins."""
+    return base64.b64encode(np.round(hidden[:, np.argsort(first)] * 127).astype(np.int8).tobytes()).decode()
 
 
 def answer_data(answer: Answer) -> Data:
@@ -101,7 +149,6 @@ def timeline(reading: ClipReading, model: ActionModel, features: Sequence[FrameF
     """Probability curves, the leading label with and without recurrence, the answer at each step in words, and the
     hidden state as int8. The reading is the model's, of these features."""
     names, leading = chart_labels(reading), reading.leading
-    hidden = reading.hidden[:, np.argsort(reading.hidden.mean(0))]  # units with similar means stand together
     alone = [answer.label for answer in reading.rule.answers(model.per_frame_probabilities(features))]
     return {
         "names": names,
@@ -113,8 +160,8 @@ def timeline(reading: ClipReading, model: ActionModel, features: Sequence[FrameF
         "rates": [round(changes_per_second(each, reading.duration), 2) for each in (leading, alone)],
         "changes": reading.changes,
         "threshold": reading.rule.threshold,
-        "hidden": base64.b64encode(np.round(hidden * 127).astype(np.int8).tobytes()).decode(),
-        "units": hidden.shape[1],
+        "hidden": hidden_bytes(reading.hidden, reading.hidden[0]),
+        "units": reading.hidden.shape[1],
     }
 
 
@@ -158,14 +205,21 @@ def segments_data(
     duration: float,
     names: Sequence[str],
 ) -> Data:
-    """The segments of a long clip: [start, end, answer, whether a cut begins it]; ``names`` are the labels with a
+    """The segments of a long clip, each as [start, end, answer, whether a cut begins it]: all of them (``pieces``), and
+    merged to ``blocks`` that are wide enough to be read. ``names`` are the labels with a
     colour, ``video`` is the encoder of the features."""
     cuts = shot_boundaries(features)
     probabilities = passage_predictions(model, video, features, cuts)
     times = [frame.time for frame in features]
     clip_segments = segments(answer_rule(model), probabilities, times, duration, cuts)
+    blocks = merged(clip_segments, duration / BLOCKS)
+    rows = [
+        [[round(s.start, 2), round(s.end, 2), answer_data(s.answer), s.first in cuts] for s in each]
+        for each in (clip_segments, blocks)
+    ]
     return {
-        "pieces": [[round(s.start, 2), round(s.end, 2), answer_data(s.answer), s.first in cuts] for s in clip_segments],
+        "pieces": rows[0],
+        "blocks": rows[1],
         "coloured": list(names),
         "threshold": model.threshold,
         "read": len(features),

@@ -21,6 +21,7 @@ from pipeline.sandbox.pictures import make_frame
 SLOT = 0.2  # seconds between the frames of a burst
 BURST = 8  # slots
 TIME_SLACK = 0.001  # seconds: timestamps are rounded to milliseconds in many containers
+LAST_PICTURE = 0.04  # seconds from the beginning of the last picture to the end of a video, at 25 pictures a second
 LARGEST_EXPONENT = 31  # more than the longest video of MAX_SECONDS needs, whatever that is set to
 
 
@@ -127,6 +128,14 @@ def exponent_for(seconds: float, max_steps: int) -> int | None:
         if bursts * BURST + (slot + 1 if after == 0 else BURST) <= max_steps:
             return exponent
     return LARGEST_EXPONENT
+
+
+def expected_steps(seconds: float, max_steps: int) -> int:
+    """How many frames a video of this duration has if every slot holds a picture; 0 if the duration is unknown."""
+    exponent = exponent_for(seconds, max_steps)
+    return (
+        0 if exponent is None else sum(is_kept(slot, exponent) for slot in range(slot_of(seconds - LAST_PICTURE) + 1))
+    )
 
 
 def rising_times(stamps: Iterable[float | None], rate: float) -> Iterator[float]:

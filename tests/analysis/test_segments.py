@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from pipeline.analysis.segments import by_themselves, passage_predictions, passages, shot_boundaries
+from pipeline.analysis.hedging import Answer
+from pipeline.analysis.segments import Segment, by_themselves, merged, passage_predictions, passages, shot_boundaries
 from pipeline.media.reader import read_clip
-from pipeline.media.samples import sample_path
+from pipeline.media.samples import CARPHONE, source_path
 from pipeline.models.encoder import FrameFeatures
 from pipeline.report.figure_data import segments_data
 
@@ -35,7 +36,7 @@ def test_a_montage_is_cut_where_its_scenes_change(encoder, bikes):
 
 
 def test_a_camera_that_shakes_is_no_cut(encoder):
-    assert shot_boundaries(encoder.encode_clip(read_clip(sample_path("carphone")))) == []
+    assert shot_boundaries(encoder.encode_clip(read_clip(source_path(CARPHONE)))) == []
 
 
 def test_passages_cover_the_clip_and_end_at_cuts_and_gaps():
@@ -72,3 +73,20 @@ def test_pieces_cover_the_clip_and_tell_the_takes_apart(takes, lstm, encoder):
     assert all(one[1] == other[0] for one, other in pairwise(found))
     assert any(start == pytest.approx(0.2 * border) and cut for start, _, _, cut in found)
     assert found[-1][2]["label"] != found[0][2]["label"]
+
+
+def test_merged_segments_can_be_read_and_cover_the_same_time():
+    def segment(first: int, start: float, end: float, label: str) -> Segment:
+        return Segment(first, first, start, end, Answer(label, 0.9, True))
+
+    found = [
+        segment(0, 0, 5, "singing"),
+        segment(1, 5, 6, "dancing"),
+        segment(2, 6, 12, "singing"),
+        segment(3, 12, 13, "talking"),
+        segment(4, 13, 30, "dancing"),
+    ]
+    rows = merged(found, 2.0)
+    assert [(row.start, row.end, row.answer.label) for row in rows] == [(0, 12, "singing"), (12, 30, "dancing")]
+    assert merged(found, 0.0) == found
+    assert [row.end - row.start for row in merged(found, 100.0)] == [30]

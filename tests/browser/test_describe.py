@@ -33,6 +33,7 @@ def test_a_photo_gets_a_sentence_whose_words_can_be_opened(describe, cat):
     words = describe.locator(".sentence .word:not(.end)")
     assert words.count() >= 3
     expect(describe.locator(".maps .map")).to_have_count(words.count() + 1)
+    expect(describe.locator("figure.looking canvas")).to_be_hidden()  # as it is, until a word is touched
     words.nth(0).hover()
     expect(words.nth(0)).to_have_attribute("aria-pressed", "true")
     expect(describe.locator(".bars .said .name")).to_have_text(words.nth(0).inner_text())
@@ -44,10 +45,12 @@ def test_a_photo_gets_a_sentence_whose_words_can_be_opened(describe, cat):
 
 
 def test_a_clip_has_a_sentence_after_every_frame(describe, bikes):
+    upload(describe, bikes)
+    expect(describe.locator(".unroll .when").first).to_contain_text("After all 50 frames")
     clip = read_clip(bikes)
     frames, read = len(clip.frames), frames_read([frame.time for frame in clip.frames])
     expect(describe.locator(".film img")).to_have_count(len(read))
-    tracks = describe.locator(".tracks")
+    tracks = describe.locator(".handle")
     tracks.focus()
     describe.keyboard.press("Home")
     expect(describe.locator(".unroll .when").first).to_contain_text(f"After frame 1 of {frames}")

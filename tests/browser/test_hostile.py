@@ -8,7 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from pipeline.media.samples import sample_path
+from pipeline.media.samples import sample_data
 from tests.browser.uploading import remove_upload, upload
 from tests.hostile import corpus
 from tests.sample_media import no_decoder_is_left
@@ -47,6 +47,6 @@ def test_every_file_ends_in_an_answer_or_a_sentence_and_the_app_goes_on(page, up
     assert answers > 3
     assert sentences > 15
     remove_upload(page)
-    expect(answer(page, sample_path("bikes").read_bytes())).to_be_visible()
+    expect(answer(page, sample_data("guitar"))).to_be_visible()
     assert not list(uploads.glob("unroll-*"))
     assert no_decoder_is_left()

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def inside(page, server) -> Iterator[Page]:
-    page.goto(f"{server}/inside?sample=carphone&cell=gru")
+    page.goto(f"{server}/inside?sample=drums&cell=gru")
     page.locator(".sums table").wait_for()
     return page
 
@@ -39,7 +39,7 @@ def test_the_numbers_on_screen_add_up(inside):
 
 def test_the_cursor_moves_the_contributions(inside):
     before = inside.locator(".contributions").inner_text()
-    inside.locator(".tracks").focus()
+    inside.locator(".handle").focus()
     inside.keyboard.press("Home")
     expect(inside.locator(".unroll .when").filter(has_text="After frame 1,")).to_be_visible()
     assert inside.locator(".contributions").inner_text() != before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit import config
 
-from views.session.input_controls import PRIVACY
+from views.components.input_controls import PRIVACY
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,6 +7,7 @@ import logging
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,15 @@ if not log.handlers:
     log.addHandler(logging.StreamHandler(sys.stderr))
     log.setLevel(logging.INFO)
     log.propagate = False
+
+
+_counts: Counter[tuple[str, str]] = Counter()
+
+
+def count_opinion(label: str, opinion: str) -> None:
+    """Logs how often visitors said this of an answer with this label, since the start. Nothing else is known of it."""
+    _counts[label, opinion] += 1
+    log.info(json.dumps({"opinion": opinion, "label": label, "count": _counts[label, opinion]}))
 
 
 class Job:

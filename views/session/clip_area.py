@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,7 +15,7 @@ from pipeline.models.checkpoint import CheckpointError
 from pipeline.sandbox.messages import MediaError
 from views.hosting.job_queue import QueueFullError
 from views.hosting.uploads import ClipFile
-from views.session.encode_upload import PredictionSoFar, encoded_clip
+from views.session.encode_upload import FrameRead, encoded_clip
 from views.session.encoded_clip import EncodedClip, recent_clips
 from views.session.visit import Visit, current_visit
 
@@ -32,10 +33,14 @@ def clip_area(visit: Visit) -> DeltaGenerator:
     return places[visit.area[1]].container()
 
 
-def load_or_encode(visit: Visit, max_steps: int = MAX_STEPS) -> EncodedClip | None:
+OnRead = Callable[[ClipFile, FrameRead], None]  # a frame of the file was read
+
+
+def load_or_encode(visit: Visit, max_steps: int = MAX_STEPS, on_read: OnRead | None = None) -> EncodedClip | None:
     """The visit's clip, encoded; None if it cannot be read, or not now, and then the page says why.
 
-    While it is encoded, the progress, the prediction so far and a button to stop are shown.
+    While it is encoded, the progress and a button to stop are shown. The prediction so far is shown by ``on_read``, if
+    given, else here.
     """
     try:
         file = visit.clip_file()
@@ -47,7 +52,7 @@ def load_or_encode(visit: Visit, max_steps: int = MAX_STEPS) -> EncodedClip | No
         if visit.stopped == file.key(max_steps):
             stopped(file, max_steps)
             return None
-        return encode(file, visit.cell, max_steps)
+        return encode(file, visit.cell, max_steps, on_read)
     except QueueFullError:
         st.warning("Too many clips are being read just now. Please try again in a minute.", icon=":material/groups:")
     except MediaError as error:
@@ -65,18 +70,20 @@ def load_beside(visit: Visit, key: str) -> tuple[DeltaGenerator, DeltaGenerator,
         return left, place, load_or_encode(visit)
 
 
-def encode(file: ClipFile, cell: str, max_steps: int) -> EncodedClip:
+def encode(file: ClipFile, cell: str, max_steps: int, on_read: OnRead | None) -> EncodedClip:
     """Encode the clip and show how it goes. Raises MediaError or QueueFullError."""
     place, key = st.empty(), file.key(max_steps)
-    with place.container():
+    with place.container(key=f"progress-{max_steps}"):
         bar = st.progress(0.0, "Opening the file")
         st.button("Stop", icon=":material/stop_circle:", key=f"stop-{max_steps}", on_click=set_stopped, args=(key,))
         answer = st.empty()
 
-    def show(share: float, text: str, prediction: PredictionSoFar | None) -> None:
+    def show(share: float, text: str, read: FrameRead | None) -> None:
         bar.progress(share, text)
-        if prediction:
-            answer.html(answer_so_far(prediction))
+        if read and on_read:
+            on_read(file, read)
+        elif read:
+            answer.html(answer_so_far(read))
 
     try:
         clip = encoded_clip(file, cell, show, max_steps)
@@ -99,14 +106,12 @@ def set_stopped(key: str) -> None:
     current_visit().stopped = key
 
 
-def answer_so_far(prediction: PredictionSoFar) -> str:
-    """The likeliest labels while a clip is still being read, and above them, large, the answer."""
-    answer = NOBODY if prediction.answer.is_no_action else prediction.answer.label
-    if not prediction.answer.is_sure:
+def answer_so_far(read: FrameRead) -> str:
+    """The answer while a clip is still being read."""
+    answer = NOBODY if read.answer.is_no_action else read.answer.label
+    if not read.answer.is_sure:
         answer = NOT_SURE
-    row = "<li><span>{}</span><i style='width:{:.1%}'></i><b>{:.2f}</b></li>"
-    rows = "".join(row.format(html.escape(label), p, p) for label, p in prediction.top)
-    return f"<div class='so-far'><p>{html.escape(answer)} …</p><ul>{rows}</ul></div>"
+    return f"<div class='so-far'><p>{html.escape(answer)} …</p></div>"
 
 
 def as_markdown(text: str) -> str:

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from pipeline.analysis.hedging import Answer
 from pipeline.analysis.reading import answer_rule
+from pipeline.media.clip import ClipStream
 from pipeline.media.reader import MAX_STEPS, open_clip
+from pipeline.models.action import ActionStep
 from pipeline.models.encoder import FrameFeatures
+from pipeline.sandbox.messages import ClipInfo
 from views.hosting.job_log import Job, job
 from views.hosting.malloc import release_free_memory
 from views.hosting.uploads import ClipFile, private_file
@@ -17,18 +20,19 @@ from views.session.encoded_clip import EncodedClip, recent_clips
 from views.session.resources import encoder, job_queue
 from views.session.taught import recogniser
 
-TOP = 3  # labels shown while a clip is still being read
 
+class FrameRead(NamedTuple):
+    """One more frame of a clip that is still being read, and the recogniser's prediction after it."""
 
-class PredictionSoFar(NamedTuple):
-    """The recogniser's prediction while a clip is still being read."""
-
+    info: ClipInfo
+    step: ActionStep
     answer: Answer
-    top: list[tuple[str, float]]  # the likeliest labels
+    alone: str  # the leading label of this frame by itself
+    picture: bytes  # JPEG
 
 
-# Called while a clip is read: the share done in 0..1, a text for the visitor, and the prediction so far, if any.
-Progress = Callable[[float, str, PredictionSoFar | None], None]
+# Called while a clip is read: the share done in 0..1, a text for the visitor, and the frame that was read, if any.
+Progress = Callable[[float, str, FrameRead | None], None]
 
 
 def encoded_clip(file: ClipFile, cell: str, progress: Progress, max_steps: int = MAX_STEPS) -> EncodedClip:
@@ -57,7 +61,7 @@ def _encode(key: str, file: ClipFile, cell: str, progress: Progress, max_steps: 
         with open_clip(path, max_steps, file.name, shown.again) as stream:
             info = stream.wait_for_info()
             noted.notes |= {"kind": info.kind, "pixels": info.width * info.height}
-            preview = Preview(shown, noted, cell, info.claimed_duration)
+            preview = Preview(shown, noted, cell, stream)
             features = encoder().encode_clip(stream, None if info.kind == "photo" else preview.add)
             clip = stream.clip()
         noted.notes["frames"] = len(features)
@@ -72,22 +76,23 @@ class ProgressReporter:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._last: tuple[float, str, PredictionSoFar | None] = (0.0, "Opening the file", None)
+        self._last = 0.0, "Opening the file"
         self.again()
 
     def again(self) -> None:
-        self._progress(*self._last)
+        self._progress(*self._last, None)
 
-    def now(self, share: float, text: str, prediction: PredictionSoFar) -> None:
-        self._last = (share, text, prediction)
-        self.again()
+    def now(self, share: float, text: str, read: FrameRead) -> None:
+        self._last = share, text
+        self._progress(share, text, read)
 
 
 class Preview:
     """The recogniser's prediction so far, shown after every frame while the clip is still being decoded."""
 
-    def __init__(self, shown: ProgressReporter, noted: Job, cell: str, claimed_duration: float) -> None:
-        self._shown, self._noted, self._claimed = shown, noted, claimed_duration
+    def __init__(self, shown: ProgressReporter, noted: Job, cell: str, stream: ClipStream) -> None:
+        self._shown, self._noted, self._stream = shown, noted, stream
+        self._info = stream.wait_for_info()
         self._model = recogniser(cell)
         self._rule = answer_rule(self._model)
         self._state = self._model.initial_state()
@@ -98,6 +103,9 @@ class Preview:
         self._frames += 1
         if self._frames == 1:
             self._noted.stage("rest")
-        share = min(1.0, step.time / self._claimed) if self._claimed else 0.0
-        prediction = PredictionSoFar(self._rule.answer(step.probabilities), self._model.top(step, TOP))
-        self._shown.now(share, f"{step.time:.1f} s of the clip read", prediction)
+        claimed = self._info.claimed_duration
+        alone = self._rule.answer(self._model.per_frame_probabilities([frame])[0]).label
+        answer = self._rule.answer(step.probabilities)
+        step = replace(step, index=self._frames - 1)
+        read = FrameRead(self._info, step, answer, alone, self._stream.frame_at(frame.time).preview_jpeg)
+        self._shown.now(min(1.0, step.time / claimed) if claimed else 0.0, f"{step.time:.1f} s of the clip read", read)

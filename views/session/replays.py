@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.analysis import cell_trace
+from pipeline.analysis.deciding_frames import DecidingFrames, deciding_frames
 from pipeline.analysis.feature_maps import feature_maps
 from pipeline.analysis.reading import ClipReading, read_features
 from pipeline.canvas import fit_to_canvas
@@ -20,6 +21,15 @@ def clip_reading(clip: EncodedClip, cell: str) -> ClipReading:
     """The predictions of the recogniser with this cell; some milliseconds the first time."""
     return recent_clips().prediction(
         clip, f"action {recogniser_key(cell)}", lambda: read_features(recogniser(cell), clip.features, clip.duration)
+    )
+
+
+def decided_by(clip: EncodedClip, cell: str) -> DecidingFrames | None:
+    """The frames that decided the answer of the recogniser with this cell; None if every frame says the same."""
+    return recent_clips().prediction(
+        clip,
+        f"deciding {recogniser_key(cell)}",
+        lambda: deciding_frames(recogniser(cell), encoder().video, clip.features, clip.duration),
     )
 
 

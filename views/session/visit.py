@@ -15,7 +15,7 @@ from functools import cache
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from pipeline.media.samples import SAMPLES, sample_path
+from pipeline.media.samples import SAMPLES, sample_data
 from pipeline.models.recurrent import CELLS
 from pipeline.models.taught import TaughtModel
 from views.hosting.uploads import ClipFile, digest_of
@@ -113,7 +113,7 @@ def known(value: str | None, values: Mapping[str, object], default: str) -> str:
 @cache
 def sample_file(name: str) -> ClipFile:
     """One of the SAMPLES. Raises MediaError if they are not installed."""
-    data = sample_path(name).read_bytes()
+    data = sample_data(name)
     return ClipFile(data, f"The sample {name}", digest_of(data))
 
 

@@ -12,9 +12,10 @@ function chosenWord(data, step) {
   return sharpest(words)
 }
 
-function choose(data, step, word) {
-  const looked = tellingAt(data, step).words[word].looked
-  window.unrollWord = { sentence: data.sentence, word, looked }
+function choose(data, step, word, touched = true) {
+  // A photo is shown as it is until a word is touched.
+  const looked = touched || data.kind !== "photo" ? tellingAt(data, step).words[word].looked : null
+  window.unrollWord = { sentence: data.sentence, word, looked, touched }
   document.dispatchEvent(new CustomEvent("unroll-word", { detail: window.unrollWord }))
 }
 
@@ -74,7 +75,8 @@ function words(root, data, signal) {
     sentence.classList.toggle("unsure", !telling.sure)
     sentence.replaceChildren(...telling.words.map((w, k) => wordButton(w, () => choose(data, step, k))))
     notes.textContent = `Confidence ${telling.confidence.toFixed(2)}; I call it a guess below ${data.threshold.toFixed(2)}.`
-    choose(data, step, chosenWord(data, step))
+    const shared = window.unrollWord
+    choose(data, step, chosenWord(data, step), shared?.sentence === data.sentence && shared.touched)
   })
   onWord(data, signal, open)
   open(chosenWord(data, step))
@@ -134,7 +136,7 @@ function moments(root, data, signal) {
         cell.style.opacity = Math.min(1, share * Math.sqrt(w.looked?.length ?? 1)).toFixed(3)
         return cell
       })
-      const row = el("div", { class: "look" }, ...cells, el("b", {}, w.word || "(end)"))
+      const row = el("div", { class: "look" }, ...cells, el("div", { class: "note" }, el("b", {}, w.word || "(end)")))
       row.addEventListener("pointerenter", () => choose(data, step, k))
       return row
     })

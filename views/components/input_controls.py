@@ -11,9 +11,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from pipeline.limits import MAX_MEGABYTES
-from pipeline.media.samples import SAMPLES
 from pipeline.models.recurrent import CELLS
 from pipeline.sandbox.formats import PHOTO_SUFFIXES, VIDEO_SUFFIXES
+from views.components.sample_strip import sample_strip
 from views.session.taught import RECOGNISER_NAMES, caption_cell
 from views.session.visit import Visit, current_visit, write_address
 
@@ -34,22 +34,24 @@ def controls(taught: bool = True) -> Visit:
     offered."""
     visit = current_visit()
     with st.container(key="controls"):
-        upload, choice, reader = st.columns([6, 3, 3], gap="medium")
+        upload, choice = st.columns([5, 9], gap="medium")
         with upload:
             uploader(visit)
-        # Streamlit forgets these values on other pages; what is assigned here is what the widgets show.
-        st.session_state["sample"] = None if visit.upload else visit.sample
+        with choice:
+            sample_strip(None if visit.upload else visit.sample, choose_sample)
+        # Streamlit forgets this value on other pages; what is assigned here is what the widget shows.
         st.session_state["cell"] = visit.cell if taught else caption_cell(visit.cell)
-        choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
-        reader.segmented_control(
-            "read by",
-            visit.recognisers if taught else list(CELLS),
-            format_func=RECOGNISER_NAMES.__getitem__,
-            key="cell",
-            required=True,
-            on_change=choose_cell,
-        )
-        chip(visit)
+        with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
+            chip(visit, "read by")
+            st.segmented_control(
+                "read by",
+                visit.recognisers if taught else list(CELLS),
+                format_func=RECOGNISER_NAMES.__getitem__,
+                key="cell",
+                required=True,
+                label_visibility="collapsed",
+                on_change=choose_cell,
+            )
     return visit
 
 
@@ -57,12 +59,13 @@ def clip_controls() -> Visit:
     """Draw the controls without the choice of a recogniser -> the visit, with what was chosen."""
     visit = current_visit()
     with st.container(key="controls"):
-        upload, choice = st.columns([6, 3], gap="medium")
+        upload, choice = st.columns([5, 9], gap="medium")
         with upload:
             uploader(visit)
-        st.session_state["sample"] = None if visit.upload else visit.sample
-        choice.pills("or a sample", list(SAMPLES), key="sample", required=True, on_change=choose_sample)
-        chip(visit)
+        with choice:
+            sample_strip(None if visit.upload else visit.sample, choose_sample)
+        with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
+            chip(visit)
     return visit
 
 
@@ -80,15 +83,16 @@ def uploader(visit: Visit) -> None:
     )
 
 
-def chip(visit: Visit) -> None:
-    """Names the clip that the page shows; an upload can be removed."""
-    with st.container(key="clip", horizontal=True, vertical_alignment="center", gap="small"):
-        if not visit.upload:
-            name_of_clip(visit.sample, "a sample")
-            return
-        file = visit.clip_file()
-        name_of_clip(*((file.name, "your file") if file else ("an upload", "not kept")))
-        st.button("Remove", icon=":material/close:", key="remove-upload", type="tertiary", on_click=remove_upload)
+def chip(visit: Visit, after: str = "") -> None:
+    """Names the clip that the page shows, with the words that go on to what stands beside it; an upload can be
+    removed."""
+    after = f", {after}" if after else ""
+    if not visit.upload:
+        name_of_clip(visit.sample, f"a sample{after}")
+        return
+    file = visit.clip_file()
+    name_of_clip(*((file.name, f"your file{after}") if file else ("an upload", "not kept")))
+    st.button("Remove", icon=":material/close:", key="remove-upload", type="tertiary", on_click=remove_upload)
 
 
 def name_of_clip(name: str, kind: str) -> DeltaGenerator:
@@ -99,8 +103,8 @@ def name_of_clip(name: str, kind: str) -> DeltaGenerator:
 # ── Choices: each changes the visit, then the address ────────────────────────────────────────────────────────────
 
 
-def choose_sample() -> None:
-    current_visit().choose_sample(st.session_state["sample"])
+def choose_sample(name: str) -> None:
+    current_visit().choose_sample(name)
     write_address()
 
 
