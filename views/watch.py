@@ -151,7 +151,8 @@ def ask_whether_right(clip: str, said: str) -> None:
     if st.session_state.get("opinion") == (clip, said):
         st.caption("Counted, thank you. Nothing but the label was kept.")
         return
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown("Is that so?", width="content")
         for opinion in ("Right", "Wrong", "Not in your list"):
             if st.button(opinion, type="tertiary", key=f"opinion-{opinion}", help="The host sees counts by label."):
                 count_opinion(said, opinion.lower())

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from pipeline.__main__ import main
-from pipeline.commands import action
+from pipeline.commands import arguments
 from pipeline.commands.action import as_row
 from pipeline.media.reader import read_clip
 from pipeline.models import encoder
@@ -89,7 +89,7 @@ def test_labels_that_do_not_fit_are_one_sentence(capsys, monkeypatch, tmp_path, 
     shutil.copy(WEIGHTS / "action-lstm.safetensors", tmp_path)
     shutil.copy(WEIGHTS / "action-lstm.json", tmp_path)
     change_card(tmp_path / "action-lstm", {"labels": load_card(tmp_path / "action-lstm")["labels"][1:]})
-    monkeypatch.setattr(action, "load_action", partial(load_action, weights=tmp_path))
+    monkeypatch.setattr(arguments, "load_action", partial(load_action, weights=tmp_path))
     assert main(["action", str(cat)]) == 2
     told = capsys.readouterr()
     assert told.out == ""

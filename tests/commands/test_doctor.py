@@ -21,7 +21,7 @@ def test_everything_works_here(capsys):
     assert (status, found["ok"]) == (0, True)
     assert {"python", "packages", "processor", "engine", "sandbox", "ffmpeg", "weights", "sample"} < set(found)
     assert found["packages"]["versions"]["numpy"]
-    assert found["sample"]["frames"] == 50
+    assert found["sample"]["frames"] > 20
 
 
 def test_what_does_not_work_is_named_and_the_rest_still_checked(capsys, monkeypatch, tmp_path):
