@@ -12,6 +12,7 @@ else.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator
@@ -118,7 +119,10 @@ class DecoderJob:
                     self._arrived.put(message)
             raise ProtocolError
         except Exception:  # whatever a hostile child can make json, numpy or Pillow raise
-            problem = None if has_begun else decoder.start_problem()
+            problem = None
+            if not has_begun:
+                with contextlib.suppress(ValueError):  # its pipes were closed meanwhile, by the watchdog or end()
+                    problem = decoder.start_problem()
             self._release(False)
             self._arrived.put(MediaError(self._failure(problem)))
 
