@@ -17,6 +17,9 @@ import cv2
 import numpy as np
 
 RATE = 24  # pictures a second
+# So that a sample has the same bytes in every process: with several threads, or with these two tools of x264 (they read
+# memory that nothing was written to), it has not.
+ENCODING = {"crf": "23", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0:weightp=0"}
 
 
 class Piece(NamedTuple):
@@ -31,7 +34,7 @@ def join(pieces: Sequence[Piece], size: tuple[int, int]) -> bytes:
     """The pieces one after the other as an MP4 (H.264) of this width and height, both even."""
     buffer = BytesIO()
     with av.open(buffer, "w", format="mp4") as file:
-        stream = file.add_stream("libx264", rate=RATE, options={"crf": "23", "preset": "veryfast", "threads": "1"})
+        stream = file.add_stream("libx264", rate=RATE, options=ENCODING)
         stream.width, stream.height = size
         stream.pix_fmt, stream.codec_context.time_base = "yuv420p", Fraction(1, RATE)
         pictures = (picture for piece in pieces for picture in piece_pictures(piece, size))

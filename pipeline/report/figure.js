@@ -188,6 +188,7 @@ function bindPointer(tracks, handle, data, signal, player) {
     handle.focus({ preventScroll: true })
     moveTo(data, stepAt(e), "hand")
   }, { signal })
+  tracks.addEventListener("mousedown", (e) => e.preventDefault(), { signal }) // it would take the focus away again
   tracks.addEventListener("pointermove", (e) => e.buttons && mouse(e) && moveTo(data, stepAt(e), "hand"), { signal })
   handle.addEventListener("keydown", (e) => {
     const now = currentStep(data)

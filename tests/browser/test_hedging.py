@@ -26,7 +26,7 @@ def test_a_sum_is_named_above_the_labels_that_add_up_to_it(chromium, bikes, lstm
     colour = name.locator(".dot").evaluate("dot => getComputedStyle(dot).backgroundColor")
     assert [mark == colour for mark in marks[:3]] == [True, True, False]
     expect(page.locator(".readout")).to_contain_text("working out")
-    expect(page.locator(".notes")).to_contain_text("several of one kind")
+    expect(page.locator(".notes")).to_contain_text("Labels of one kind")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.context.close()
 

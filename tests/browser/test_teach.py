@@ -48,7 +48,9 @@ def test_two_actions_are_taught_used_and_taken_along(page, own_clips, uploads, t
     notes.write_text("buy milk")
     choose_files(page, 0, [*own_clips["opening"], notes])
     expect(page.locator(".st-key-label-0 .clip-name", has_text="3 clips")).to_be_visible()
-    expect(page.get_by_text(re.compile("notes"))).to_be_visible()  # one sentence, and the others went on
+    expect(
+        page.get_by_test_id("stAlert").filter(has_text="notes")
+    ).to_be_visible()  # one sentence, and the others went on
     choose_files(page, 1, own_clips["middle"])
     expect(page.locator(".st-key-label-1 .clip-name", has_text="3 clips")).to_be_visible()
     page.get_by_role("button", name="Learn").click()
