@@ -72,10 +72,10 @@ SAMPLES = {
         ((CONCERT, 5.0, 7.6),),
     ),
     "two clips": Sample(
-        "A talk and then a guitar, joined. Played backwards another label leads: order matters.",
+        "Drums and then a talk, joined. Played backwards another label leads: order matters.",
         Promise.ORDER,
         (),
-        ((CARPHONE, 0.0, 4.0), (CONCERT, 31.0, 34.5)),
+        ((CONCERT, 5.0, 7.6), (CARPHONE, 0.0, 4.0)),
     ),
     "memory": Sample(
         "Memory helps: some single frames look like a video game; what was seen before holds them to the music.",
