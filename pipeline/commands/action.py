@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def load(cell: str, taught: Path | None) -> Runner:
+def load(cell: str, taught: Path | None = None) -> Runner:
     encoder, model = load_encoder(), chosen_recogniser(cell, taught)
     return lambda streams: run_each(streams, lambda stream: read(stream, encoder, model))
 
