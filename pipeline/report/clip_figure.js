@@ -94,6 +94,7 @@ function barRow(bars) {
 
 function showBar(row, data, answer, top) {
   const [name, p, gained, isPart] = top ?? ["", 0, 0, false]
+  row.item.style.visibility = top ? "" : "hidden" // fewer labels than rows; its place stays
   row.item.classList.toggle("part", isPart)
   row.name.textContent = isPart && name === answer.label ? `${name} (itself)` : name
   row.name.title = isPart ? `part of “${answer.label}”` : name
