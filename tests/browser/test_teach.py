@@ -63,7 +63,7 @@ def test_two_actions_are_taught_used_and_taken_along(page, own_clips, uploads, t
     page.keyboard.press("Home")
     expect(page.locator(".unroll .when")).to_contain_text("After frame 1 of")
     open_page(page, "Inside")
-    expect(page.get_by_text("What it remembers")).to_be_visible()
+    expect(page.get_by_text("What it remembers", exact=True)).to_be_visible()
     page.reload()  # a new session: the recogniser is gone
     at_rest(page)
     assert page.get_by_role("radio", name="yours").count() == 0
@@ -79,6 +79,10 @@ def answer_on_watch(page: Page) -> str:
     """The labels and probabilities that the taught recogniser gives the sample."""
     open_page(page, "Watch")
     expect(page.get_by_role("radio", name="yours")).to_be_checked()
+    at_rest(page)
+    page.locator(".handle").first.focus()  # the step is kept from page to page
+    page.keyboard.press("End")
+    expect(page.locator(".unroll .when").first).to_contain_text("After all")
     expect(page.locator(".bars li:visible")).to_have_count(2)
     return page.locator(".bars").first.inner_text()
 
