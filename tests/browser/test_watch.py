@@ -118,7 +118,7 @@ def test_playing_moves_the_cursor(page):
     tracks = page.locator(".handle")
     page.get_by_role("button", name="Play", exact=True).click()
     expect(tracks).not_to_have_attribute("aria-valuenow", tracks.get_attribute("aria-valuemax"))
-    expect(tracks).to_have_attribute("aria-valuenow", "3", timeout=15_000)
+    expect(tracks).to_have_attribute("aria-valuenow", re.compile("^([2-9]|1[0-9]|2[0-2])$"), timeout=15_000)
     page.get_by_role("button", name="Pause", exact=True).click()
 
 
