@@ -161,5 +161,5 @@ def ask_whether_right(clip: str, said: str) -> None:
 
 
 def play(data: bytes, mime: str) -> None:
-    """The clip in the browser's player; it begins at once, unless the address names a step."""
-    st.video(data, format=mime, muted=True, autoplay="step" not in st.query_params)
+    """The clip in the browser's player; it begins at once."""
+    st.video(data, format=mime, muted=True, autoplay=True)

@@ -156,6 +156,7 @@ function timeline(root, data, signal) {
   names.replaceChildren(...legendItems(data))
   if (!data.live) return
   const pictureEvery = Math.ceil(data.expected / FILM)
+  const asked = askedStep() // before the reading moves the cursor
   grow(data, signal, {
     add: (step) => {
       const k = data.times.length - 1
@@ -176,12 +177,13 @@ function timeline(root, data, signal) {
       const same = done.times.length === columnsOf(data) && done.times.every((time, k) => time === data.times[k])
       const full = { ...data, ...done.timeline, film: done.film, times: done.times, duration: done.duration, live: "" }
       settleColours(full, full.names)
+      claimCursor(full, asked)
       if (!same) return void (root.replaceChildren(), timeline(root, full, signal))
       Object.assign(data, full)
       chart.redraw()
       leaders.note()
       names.replaceChildren(...legendItems(data))
-      moveTo(data, currentStep(data), "address")
+      announce(data.clip, currentStep(data), "address")
     },
   })
 }
@@ -197,8 +199,8 @@ function followReading(data) {
   // The cursor stands at the newest frame, until a hand moves it.
   const last = data.times.length - 1
   const cursor = window.unrollCursor
-  if (cursor?.clip === data.clip && cursor.byHand) return
-  setCursor(data.clip, last)
+  if (cursor?.clip === data.clip && !cursor.reading) return
+  setCursor(data.clip, last, true)
   announce(data.clip, last, "reading")
 }
 

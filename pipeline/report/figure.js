@@ -28,10 +28,14 @@ function currentStep(data) {
   return cursor && cursor.clip === data.clip ? Math.min(cursor.step, last) : last
 }
 
-function claimCursor(data) {
-  // The first clip of a page load, or of a step Back, stands at the step in the address; any other clip at its last step.
-  const step = (!window.unrollCursor && addressedStep()) || data.times.length
-  if (window.unrollCursor?.clip !== data.clip) setCursor(data.clip, step - 1)
+function askedStep() {
+  // The first clip of a page load, or of a step Back, stands at the step in the address (from 1); any other at its last, 0.
+  return window.unrollCursor ? 0 : addressedStep()
+}
+
+function claimCursor(data, asked = askedStep()) {
+  const cursor = window.unrollCursor
+  if (cursor?.clip !== data.clip || cursor.reading) setCursor(data.clip, (asked || data.times.length) - 1)
   addressStep(currentStep(data), data.times.length - 1)
   announce(data.clip, currentStep(data), "address")
 }
@@ -39,13 +43,14 @@ function claimCursor(data) {
 function moveTo(data, step, mover) {
   const last = data.times.length - 1
   step = Math.max(0, Math.min(last, step))
-  setCursor(data.clip, step, mover === "hand")
+  setCursor(data.clip, step)
   if (mover === "hand") addressStep(step, last)
   announce(data.clip, step, mover)
 }
 
-function setCursor(clip, step, byHand = false) {
-  window.unrollCursor = { clip, step, byHand, address: addressedClip() }
+function setCursor(clip, step, reading = false) {
+  // ``reading``: it stands at the newest frame of a clip that is being read, and nobody has moved it.
+  window.unrollCursor = { clip, step, reading, address: addressedClip() }
 }
 
 function announce(clip, step, mover) {

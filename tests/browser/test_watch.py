@@ -122,7 +122,6 @@ def test_playing_moves_the_cursor(page):
     page.get_by_role("button", name="Pause", exact=True).click()
 
 
-@pytest.mark.xfail(reason="a clip that is still read when the page opens is shown at its last step")
 def test_a_shared_address_shows_the_same_step(page, server):
     page.goto(f"{server}/?sample=drums&cell=rnn&step=3")
     expect(page.locator(".unroll .when")).to_contain_text("After frame 3 of")
