@@ -55,6 +55,8 @@ def page() -> None:
 
 def lay_out() -> Places:
     status = st.container(key="status")
+    # Streamlit shows no container without a child, and all that follows would move when the first one comes.
+    status.html("<i class='placeholder'></i>")
     left, right = st.columns([6, 5], gap="large")
     with left, st.container(key="player"):
         screen, note = st.empty(), st.empty()

@@ -56,7 +56,6 @@ function verdict(root, data, signal) {
     rows.forEach((row, k) => showBar(row, data, answer, data.tops[step][k]))
   }
   const finish = () => {
-    bars.classList.toggle("summed", data.answers.some(({ count }) => count)) // room for the mark of a sum's parts
     notes.textContent = verdictNotes(data).join(" ")
   }
   onStep(data, signal, show)
@@ -66,7 +65,6 @@ function verdict(root, data, signal) {
       data.answers.push(step.answer)
       data.tops.push(step.top.slice(0, BARS))
       data.coloured = liveNames(data.coloured, step)
-      if (step.answer.count) bars.classList.add("summed")
       show(data.answers.length - 1)
     },
     finish: (done) => {
